@@ -12,6 +12,7 @@ use crate::matcher::ResponsePredicate;
 use crate::metadata::{Criteria, Metadata};
 use crate::route::{HashPolicy, Mirror, RetryPolicy};
 use crate::tls::UpstreamTls;
+use crate::tlvs::Passed;
 
 mod balancing;
 pub(crate) mod bind;
@@ -175,6 +176,8 @@ pub struct DnsSettings {
     pub resolver: DnsResolver,
     /// `dns_failure_refresh_rate`: after the first failure, and at most.
     pub failure: Option<(Duration, Duration)>,
+    /// `wait_for_warm_on_init` is set: the cluster is in use only once a name has been looked up, well or not.
+    pub waits: bool,
 }
 
 /// `dns_lookup_family`.
@@ -352,6 +355,8 @@ pub enum UpstreamTransport {
         version: u8,
         /// `added_tlvs`, as version 2 writes them.
         added: Arc<[u8]>,
+        /// `pass_through_tlvs`: which of the client's follow.
+        passes: Passed,
         /// The wrapped transport.
         inner: Box<UpstreamTransport>,
     },

@@ -69,6 +69,8 @@ pub struct Endpoint {
     pub metadata: Arc<Metadata>,
     /// The HTTP proxy that it is reached by where its transport is `http_11_proxy`, by its metadata or that of its locality.
     pub http_proxy: Option<SocketAddr>,
+    /// What a header of the PROXY protocol tells it beside what its cluster adds, by its metadata.
+    pub tlvs: Arc<[u8]>,
     /// `health_check_config`.
     pub check: Option<Arc<EndpointCheck>>,
 }

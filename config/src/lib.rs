@@ -43,6 +43,7 @@ pub mod secret;
 pub mod services;
 pub mod tcp_proxy;
 pub mod tls;
+pub mod tlvs;
 pub mod tracing;
 pub mod workload;
 pub mod xds_server;

@@ -16,6 +16,7 @@ use crate::hcm::HttpConnectionManager;
 use crate::metadata::Metadata;
 use crate::tcp_proxy::TcpProxy;
 use crate::tls::DownstreamTls;
+use crate::tlvs::Passed;
 
 mod chain;
 mod chain_match;
@@ -180,6 +181,8 @@ pub enum ListenerFilterKind {
     ProxyProtocol {
         /// `allow_requests_without_proxy_protocol`.
         optional: bool,
+        /// `pass_through_tlvs`: what upstreams may be told of the header's.
+        passes: Passed,
     },
     /// `config_discovery`.
     Discovered(Arc<Discovery<ListenerFilterKind>>),

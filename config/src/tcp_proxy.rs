@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::access_log::{AccessLog, Early, Format};
 use crate::metadata::Criteria;
 use crate::route::HeaderChanges;
+use crate::tlvs::Added;
 
 pub(crate) mod decode;
 
@@ -36,12 +37,27 @@ pub struct TcpProxy {
     /// `upstream_connect_mode` is ON_DOWNSTREAM_DATA: nobody is connected to before the client has said something, of which so much is read.
     /// (TLS is established before a TCP proxy connects to anybody, whatever the mode.)
     pub awaits_data: Option<u32>,
+    /// `proxy_protocol_tlvs`: what a header of the PROXY protocol may tell the upstream.
+    pub tlvs: Added,
+    /// `proxy_protocol_tlv_merge_policy`: where the client's own header had some, too.
+    pub merges: TlvMerge,
     /// `check_drain_close`: octets that pass while the listener drains are the last.
     pub check_drain_close: bool,
     /// Logs.
     pub access_log: Vec<AccessLog>,
     /// `access_log_options`, or what stood in their place before.
     pub early_log: Early,
+}
+
+/// `ProxyProtocolTlvMergePolicy`: what becomes of the client's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlvMerge {
+    /// With a header of its own the client's alone count.
+    AddIfAbsent,
+    /// Those of other types stay.
+    Overwrite,
+    /// All stay, before those that are added.
+    Append,
 }
 
 /// A cluster and its weight.

@@ -35,7 +35,13 @@ pub(super) fn settings(at: &At<'_>, proto: &pb::Cluster, options: &Options) -> R
         jitter: proto::duration(&at.field("dns_jitter"), &proto.dns_jitter)?.unwrap_or_default(),
         resolver,
         failure: failure.flatten(),
+        waits: waits(proto),
     })
+}
+
+/// Where nothing is said, nothing waits for names.
+fn waits(proto: &pb::Cluster) -> bool {
+    proto::bool_or(&proto.wait_for_warm_on_init, false)
 }
 
 /// A cluster whose kind is an extension.
@@ -91,6 +97,7 @@ fn dns_cluster(
         )?
         .unwrap_or_else(|| options.dns_resolver.clone()),
         failure: failure.flatten(),
+        waits: waits(proto),
     };
     let root = At::root();
     let assignment = decode::assignment(&root, proto)?;

@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::proto::{self, cluster::v3 as pb, core::v3 as core, extensions::transport_sockets as sockets};
 use crate::registry;
 use crate::rejection::{At, Rejection};
-use crate::tls;
+use crate::{tls, tlvs};
 
 /// The cluster's own socket; plain when unset.
 pub(super) fn transport(
@@ -111,33 +111,8 @@ fn proxy_protocol(
         Version::V1 => 1,
         Version::V2 => 2,
     };
-    let added = added_tlvs(&at.field("config").field("added_tlvs"), &config.added_tlvs)?;
-    Ok(UpstreamTransport::ProxyProtocol { version, added, inner })
+    let at = at.field("config");
+    let added = tlvs::fixed(&at.field("added_tlvs"), &config.added_tlvs)?;
+    let passes = tlvs::passed(&at.field("pass_through_tlvs"), &config.pass_through_tlvs)?;
+    Ok(UpstreamTransport::ProxyProtocol { version, added, passes, inner })
 }
-
-/// Type, length and value of each.
-fn added_tlvs(at: &At<'_>, list: &[core::TlvEntry]) -> Result<Arc<[u8]>, Rejection> {
-    let mut octets = Vec::new();
-    for (index, one) in list.iter().enumerate() {
-        let at = at.index(index);
-        let kind =
-            u8::try_from(one.r#type).map_err(|_| at.field("type").reject(format!("{} is no octet", one.r#type)))?;
-        if one.value.is_empty() {
-            return Err(at
-                .field("value")
-                .reject("Invalid TLV configuration: one of 'value' or 'format_string' must be set; set value"));
-        }
-        let too_long = || at.field("value").reject("all of them together do not fit a header of 65535 octets");
-        let length = u16::try_from(one.value.len()).map_err(|_| too_long())?;
-        octets.push(kind);
-        octets.extend_from_slice(&length.to_be_bytes());
-        octets.extend_from_slice(&one.value);
-        if octets.len() > MOST_TLVS {
-            return Err(too_long());
-        }
-    }
-    Ok(octets.into())
-}
-
-/// What a header's length leaves beside two addresses of the longer family.
-const MOST_TLVS: usize = 65_535 - 36;

@@ -13,6 +13,7 @@ use crate::metadata::Criteria;
 use crate::options::Options;
 use crate::proto::{self, core::v3 as core, endpoint::v3 as pb, uint32};
 use crate::rejection::{At, Rejection};
+use crate::tlvs;
 
 /// A `ClusterLoadAssignment` as the bytes of its Any.
 pub fn decode(bytes: &[u8], options: &Options) -> Result<LoadAssignment, Rejection> {
@@ -146,6 +147,22 @@ fn http_proxy(at: &At<'_>, metadata: &Option<core::Metadata>) -> Result<Option<S
     address::decode::ip_and_port(&at, &proto::message(&any.value, &at)?).map(Some)
 }
 
+/// The entries of a PROXY protocol header that metadata names.
+fn tlvs(at: &At<'_>, metadata: &Option<core::Metadata>) -> Result<Arc<[u8]>, Rejection> {
+    const KEY: &str = "envoy.transport_sockets.proxy_protocol";
+    let Some(any) = metadata.as_ref().and_then(|metadata| metadata.typed_filter_metadata.get(KEY)) else {
+        return Ok(Arc::default());
+    };
+    let at = at.field("metadata");
+    let at = at.field("typed_filter_metadata");
+    let at = at.key(KEY);
+    if extension::message_name(&any.type_url) != "envoy.config.core.v3.PerHostConfig" {
+        return Err(at.reject(format!("is a {:?}; give an envoy.config.core.v3.PerHostConfig", any.type_url)));
+    }
+    let config: core::PerHostConfig = proto::message(&any.value, &at)?;
+    tlvs::fixed(&at.field("added_tlvs"), &config.added_tlvs)
+}
+
 /// What a locality's metadata says of its endpoints.
 struct OfLocality {
     socket_match: Arc<Criteria>,
@@ -191,6 +208,7 @@ fn endpoint(at: &At<'_>, proto: &pb::LbEndpoint, of_locality: &OfLocality) -> Re
         transport_socket_match: socket_match(&proto.metadata),
         locality_socket_match: Arc::clone(&of_locality.socket_match),
         http_proxy: http_proxy(at, &proto.metadata)?.or(of_locality.http_proxy),
+        tlvs: tlvs(at, &proto.metadata)?,
         metadata,
         check,
     })

@@ -68,6 +68,8 @@ const READ_IN_VAIN: &[(&str, &str)] = &[
     ("core.v3.HealthCheck", "custom_health_check"),
     // Judged beside another.
     ("core.v3.PathConfigSource", "poll_interval"),
+    // Endpoints name a proxy and TLVs there.
+    ("core.v3.Metadata", "typed_filter_metadata"),
     // Refused where no name may be looked up.
     ("core.v3.SocketAddress", "resolver_name"),
     ("peer_metadata.Config.DiscoveryMethod", "upstream_filter_state"),

@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::proto::{extensions::filters::listener as filters, listener::v3 as pb, uint32};
 use crate::registry::{self, Kind};
 use crate::rejection::{At, Rejection};
+use crate::tlvs;
 
 /// `listener_filters`.
 pub(super) fn listener_filters(
@@ -78,7 +79,8 @@ fn proxy_protocol(
     if !proto.disallowed_versions.is_empty() {
         return Err(at.field("disallowed_versions").unsupported("is not supported; both versions would be taken"));
     }
-    Ok(ListenerFilterKind::ProxyProtocol { optional: proto.allow_requests_without_proxy_protocol })
+    let passes = tlvs::passed(&at.field("pass_through_tlvs"), &proto.pass_through_tlvs)?;
+    Ok(ListenerFilterKind::ProxyProtocol { optional: proto.allow_requests_without_proxy_protocol, passes })
 }
 
 fn predicate(

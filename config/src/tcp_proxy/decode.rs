@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{TcpProxy, Tunneling, WeightedTcpCluster};
+use super::{TcpProxy, TlvMerge, Tunneling, WeightedTcpCluster};
 use crate::access_log::{self, Early};
 use crate::field_rules;
 use crate::hcm;
@@ -12,6 +12,7 @@ use crate::options::Options;
 use crate::proto::{self, bool_or, core, extensions::filters::network::tcp_proxy::v3 as pb, types, uint32};
 use crate::rejection::{At, Rejection};
 use crate::route::{HeaderChanges, headers};
+use crate::tlvs;
 
 /// A TCP proxy.
 pub(crate) fn tcp_proxy(at: &At<'_>, proto: &pb::TcpProxy, options: &Options) -> Result<TcpProxy, Rejection> {
@@ -42,9 +43,21 @@ pub(crate) fn tcp_proxy(at: &At<'_>, proto: &pb::TcpProxy, options: &Options) ->
             .map(|one| tunneling(&at.field("tunneling_config"), one, options))
             .transpose()?,
         awaits_data: awaits_data(at, proto)?,
+        tlvs: tlvs::added(&at.field("proxy_protocol_tlvs"), &proto.proxy_protocol_tlvs, options)?,
+        merges: merges(at, proto)?,
         check_drain_close: bool_or(&proto.check_drain_close, false),
         access_log: access_log::decode::access_logs(&at.field("access_log"), &proto.access_log, options)?,
         early_log: early_log(at, proto)?,
+    })
+}
+
+fn merges(at: &At<'_>, proto: &pb::TcpProxy) -> Result<TlvMerge, Rejection> {
+    use pb::ProxyProtocolTlvMergePolicy::{AddIfAbsent, AppendIfExistsOrAdd, OverwriteByTypeIfExistsOrAdd};
+    let at = at.field("proxy_protocol_tlv_merge_policy");
+    Ok(match proto::defined(&at, proto.proxy_protocol_tlv_merge_policy)? {
+        AddIfAbsent => TlvMerge::AddIfAbsent,
+        OverwriteByTypeIfExistsOrAdd => TlvMerge::Overwrite,
+        AppendIfExistsOrAdd => TlvMerge::Append,
     })
 }
 

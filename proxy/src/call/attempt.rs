@@ -246,6 +246,7 @@ impl Outgoing {
             sni: None,
             authority: &self.head.authority,
             proxied: None,
+            tlvs: None,
             priority: PRIORITY,
             client: None,
         };

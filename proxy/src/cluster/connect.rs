@@ -71,10 +71,12 @@ pub async fn connect(
 async fn establish(cluster: &Cluster, endpoint: &Endpoint, key: &Key) -> Result<Connected, ConnectFailure> {
     let begun = Instant::now().into_std();
     let transport = cluster.transport(key.transport);
+    let told = endpoint.told.as_deref();
     let goal = Goal {
         hostname: &endpoint.hostname,
         address: &endpoint.address,
-        proxy: transport.http_proxy(endpoint.http_proxy.as_deref().copied()),
+        proxy: transport.http_proxy(told.and_then(|told| told.http_proxy)),
+        tlvs: told.map_or(&[], |told| &told.tlvs),
     };
     let (stream, raced) = goal.open(cluster.config(), &endpoint.additional).await?;
     let peer = raced.map_or_else(|| own_copy(&endpoint.identity.printed), |address| address.to_string().into());
@@ -131,6 +133,8 @@ pub(super) struct Goal<'e> {
     pub address: &'e Address,
     /// The HTTP proxy that it goes by.
     pub proxy: Option<SocketAddr>,
+    /// What the endpoint is told of itself in a header of the PROXY protocol.
+    pub tlvs: &'e [u8],
 }
 
 impl Goal<'_> {
@@ -177,8 +181,13 @@ pub(super) async fn dress(
         match transport {
             Transport::Raw => return Ok((stream, None)),
             Transport::Unavailable => return Err(ConnectFailure::new(ConnectFailureKind::Local)),
-            Transport::ProxyProtocol { version, added, inner } => {
-                announce(&mut stream, *version, key.proxied, added).await?;
+            Transport::ProxyProtocol { version, added, passes, inner } => {
+                let client = key.tlvs.as_deref().unwrap_or_default();
+                let tlvs = proxy_protocol::told(goal.tlvs, added, client, passes);
+                let tlvs = tlvs.ok_or_else(|| {
+                    ConnectFailure::because(ConnectFailureKind::Local, "TLVs do not fit a header of the PROXY protocol")
+                })?;
+                announce(&mut stream, *version, key.proxied, &tlvs).await?;
                 transport = inner;
             }
             Transport::HttpProxy { inner, .. } => {

@@ -110,13 +110,15 @@ impl Dialer {
             sni: sni.map(Arc::from),
             demanded: auto_san(&self.config, authority).map(Arc::from),
             proxied: None,
+            tlvs: None,
             client: None,
         };
         let hostname = match &endpoint.address {
             Address::Name { host, .. } if endpoint.hostname.is_empty() => host,
             _ => &endpoint.hostname,
         };
-        let goal = Goal { hostname, address: &address, proxy: dressed.http_proxy(endpoint.http_proxy) };
+        let goal =
+            Goal { hostname, address: &address, proxy: dressed.http_proxy(endpoint.http_proxy), tlvs: &endpoint.tlvs };
         let (io, _) = goal.open(&self.config, &more).await?;
         let (stream, _) = dress(Stream::new(io), dressed, &goal, &key).await?;
         Ok(stream)

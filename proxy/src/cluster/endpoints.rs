@@ -61,8 +61,8 @@ pub struct Endpoint {
     pub hostname: Arc<str>,
     /// Which of the cluster's transports carries it.
     pub transport: u16,
-    /// The HTTP proxy that it names. Boxed, for few do.
-    pub http_proxy: Option<Box<SocketAddr>>,
+    /// What its metadata says to transports. Boxed, for few say anything.
+    pub told: Option<Box<Told>>,
     /// All metadata.
     pub metadata: Arc<Metadata>,
     /// `canary: true` below `envoy.lb`.
@@ -367,7 +367,7 @@ impl Endpoint {
             priority: 0,
             hostname: "".into(),
             transport,
-            http_proxy: None,
+            told: None,
             metadata: Arc::default(),
             canary: false,
             check: None,
@@ -401,12 +401,28 @@ impl Endpoint {
             priority,
             hostname: Arc::clone(&endpoint.hostname),
             transport,
-            http_proxy: endpoint.http_proxy.map(Box::new),
+            told: Told::of(endpoint).map(Box::new),
             canary: is_canary(&endpoint.metadata),
             metadata: Arc::clone(&endpoint.metadata),
             check: endpoint.check.clone(),
             locality: Arc::clone(locality),
         }
+    }
+}
+
+/// What an endpoint's metadata says to transports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The HTTP proxy that it is reached by.
+    pub http_proxy: Option<SocketAddr>,
+    /// What a header of the PROXY protocol tells it.
+    pub tlvs: Arc<[u8]>,
+}
+
+impl Told {
+    fn of(endpoint: &endpoint::Endpoint) -> Option<Told> {
+        let told = Told { http_proxy: endpoint.http_proxy, tlvs: Arc::clone(&endpoint.tlvs) };
+        (told.http_proxy.is_some() || !told.tlvs.is_empty()).then_some(told)
     }
 }
 

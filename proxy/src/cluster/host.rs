@@ -5,11 +5,13 @@ use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
 
 use config::endpoint::HealthStatus;
 use config::metadata::Metadata;
 use smallvec::SmallVec;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::circuit_breaker::{Permit, Resource};
 use super::core::Core;
@@ -17,7 +19,7 @@ use super::endpoints::{Endpoint, Health};
 use super::host_stats::HostShard;
 use super::identity::{Identity, print};
 use super::outlier::Outcome;
-use super::pool::{KeyRef, Pool};
+use super::pool::{KeyRef, Pool, Streams, TcpPool};
 use super::{ConnectFailure, ConnectFailureKind, Priority};
 use crate::telemetry::stream_info::{ConnectionInfo, Labels};
 use crate::wire::headers::Name;
@@ -181,6 +183,8 @@ pub struct HostState {
     pub(super) active: Cell<u32>,
     shard: Arc<HostShard>,
     pools: RefCell<SmallVec<[Rc<Pool>; 1]>>,
+    /// Those of TCP connections that are made beforehand.
+    tcp_pools: RefCell<Vec<Rc<TcpPool>>>,
     /// Checks or outlier detection have found it ill, as far as this worker has seen.
     ill: Cell<bool>,
     /// Told when that begins.
@@ -195,6 +199,7 @@ impl HostState {
             active: Cell::new(0),
             shard: identity.shard(worker),
             pools: RefCell::default(),
+            tcp_pools: RefCell::default(),
             ill: Cell::new(identity.flags().is_failed()),
             falls_ill: Notify::new(),
         })
@@ -228,16 +233,58 @@ impl HostState {
         pool
     }
 
-    /// All pools of it.
+    /// The pool of TCP connections for a key, likewise.
+    pub fn tcp_pool(&self, core: &Rc<Core>, endpoint: &Arc<Endpoint>, key: KeyRef<'_>) -> Rc<TcpPool> {
+        let mut pools = self.tcp_pools.borrow_mut();
+        if let Some(pool) = pools.iter().find(|pool| key.is(pool.key())) {
+            pool.renew(endpoint);
+            return Rc::clone(pool);
+        }
+        let pool = TcpPool::new(Rc::clone(core), Arc::clone(endpoint), Arc::clone(&self.shard), key.owned());
+        pools.push(Rc::clone(&pool));
+        pool
+    }
+
+    /// What all pools of it carry now.
+    pub fn streams(&self) -> Streams {
+        let mut all = Streams::default();
+        self.pools.borrow().iter().for_each(|pool| all.add(pool.streams()));
+        self.tcp_pools.borrow().iter().for_each(|pool| all.add(pool.streams()));
+        all
+    }
+
+    /// Closes what has been idle or alive for too long, and registers `cx` with what is idle.
+    pub fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
+        for pool in self.pools() {
+            pool.sweep(now, cx);
+        }
+        for pool in self.tcp_pools() {
+            pool.sweep(now, cx);
+        }
+    }
+
+    /// All pools of requests.
     pub fn pools(&self) -> SmallVec<[Rc<Pool>; 1]> {
         self.pools.borrow().clone()
+    }
+
+    fn tcp_pools(&self) -> Vec<Rc<TcpPool>> {
+        self.tcp_pools.borrow().clone()
     }
 
     /// Forgets pools that hold nothing. Tells whether any is left.
     pub fn prune(&self) -> bool {
         let mut pools = self.pools.borrow_mut();
         pools.retain(|pool| Rc::strong_count(pool) > 1 || !pool.is_unused());
-        !pools.is_empty()
+        let mut tcp_pools = self.tcp_pools.borrow_mut();
+        tcp_pools.retain(|pool| Rc::strong_count(pool) > 1 || !pool.is_unused());
+        !pools.is_empty() || !tcp_pools.is_empty()
+    }
+
+    /// Closes what is idle and lets the rest finish; new connections may be made.
+    pub fn drain(&self) {
+        self.pools().iter().for_each(|pool| pool.drain());
+        self.tcp_pools().iter().for_each(|pool| pool.drain());
     }
 
     /// Whether this is another health than this worker has seen.
@@ -251,7 +298,7 @@ impl HostState {
         let ill = !self.ill.get();
         self.ill.set(ill);
         if ill {
-            self.pools().iter().for_each(|pool| pool.drain());
+            self.drain();
             self.falls_ill.notify_waiters();
         }
     }
@@ -263,9 +310,8 @@ impl HostState {
 
     /// Its endpoint is gone: idle connections close, busy ones finish and close then.
     pub fn retire(&self) {
-        for pool in self.pools() {
-            pool.retire();
-        }
+        self.pools().iter().for_each(|pool| pool.retire());
+        self.tcp_pools().iter().for_each(|pool| pool.retire());
     }
 }
 

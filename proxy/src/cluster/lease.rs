@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
 use super::Priority;
 use super::host::Active;
-use super::pool::{Counted, Http1Stream, Http2Stream};
+use super::pool::{Counted, Http1Stream, Http2Stream, Lent};
 use crate::telemetry::stream_info::{ConnectionInfo, UpstreamConnection};
 use crate::tls::AlpnList;
 use crate::transport::{ByteCounts, Stream};
@@ -31,6 +32,8 @@ pub struct HttpWant<'a> {
     pub authority: &'a [u8],
     /// Source and destination of the downstream connection, for transports that begin with a PROXY protocol header.
     pub proxied: Option<(SocketAddr, SocketAddr)>,
+    /// What else such a header may say.
+    pub tlvs: Option<&'a Arc<[u8]>>,
     /// Which circuit breakers count it.
     pub priority: Priority,
     /// The client's connection, for clusters whose clients share none. Calls of our own have no client.
@@ -46,6 +49,8 @@ pub struct TcpWant<'a> {
     pub sni: Option<&'a str>,
     /// Source and destination of the downstream connection, for transports that begin with a PROXY protocol header.
     pub proxied: Option<(SocketAddr, SocketAddr)>,
+    /// What else such a header may say.
+    pub tlvs: Option<&'a Arc<[u8]>>,
     /// Which circuit breakers count it.
     pub priority: Priority,
 }
@@ -68,6 +73,8 @@ pub struct TcpLease {
     /// Facts of the connection.
     pub connection: Rc<UpstreamConnection>,
     pub(super) counted: Counted,
+    /// Of the pool that it is from, if it is from one.
+    pub(super) _lent: Option<Lent>,
     pub(super) _active: Active,
 }
 
@@ -102,6 +109,7 @@ pub enum UpstreamStream {
 pub struct RawStream {
     pub(super) codec: h1::client::Connection,
     pub(super) _counted: Counted,
+    pub(super) _lent: Option<Lent>,
 }
 
 impl UpstreamStream {

@@ -1,11 +1,30 @@
 //! The PROXY protocol header that a connection to an upstream begins with (haproxy's proxy-protocol.txt, sections 2.1 and 2.2).
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+
+use config::tlvs::{self, Passed};
 
 /// The header. `proxied` is the source and destination of the proxied connection; without it the header says that there is none. `added` follows
 /// the addresses in version 2.
 pub fn header(version: u8, proxied: Option<(SocketAddr, SocketAddr)>, added: &[u8]) -> Vec<u8> {
     if version == 1 { text(proxied) } else { binary(proxied, added) }
+}
+
+/// What the second version says beside the addresses: an endpoint's own entries, those of its cluster of other types, and of the client's those that
+/// are to be passed on, and whose types neither has. `None` where that is too long.
+pub fn told<'a>(endpoint: &'a [u8], cluster: &'a [u8], client: &[u8], passes: &Passed) -> Option<Cow<'a, [u8]>> {
+    let nothing_else = client.is_empty() || *passes == Passed::Nothing;
+    if endpoint.is_empty() && nothing_else {
+        return Some(Cow::Borrowed(cluster));
+    }
+    let mut all = endpoint.to_vec();
+    all.extend(tlvs::those(cluster, |kind| !tlvs::have(endpoint, kind))?);
+    if !nothing_else {
+        let passed = tlvs::those(client, |kind| passes.has(kind) && !tlvs::have(&all, kind))?;
+        all.extend(passed);
+    }
+    (all.len() <= tlvs::MOST).then_some(Cow::Owned(all))
 }
 
 fn text(proxied: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
@@ -43,7 +62,7 @@ fn binary(proxied: Option<(SocketAddr, SocketAddr)>, added: &[u8]) -> Vec<u8> {
     header
 }
 
-/// The configuration has seen to it that it fits.
+/// Whoever puts them together has seen to it that they fit.
 fn length(addresses: u16, added: &[u8]) -> [u8; 2] {
     u16::try_from(added.len()).unwrap_or(0).saturating_add(addresses).to_be_bytes()
 }

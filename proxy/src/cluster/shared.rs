@@ -265,6 +265,7 @@ impl Cluster {
             transport_socket_match: Default::default(),
             locality_socket_match: Default::default(),
             http_proxy: None,
+            tlvs: Arc::default(),
             metadata: Default::default(),
             check: None,
         };

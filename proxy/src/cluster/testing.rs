@@ -101,6 +101,7 @@ pub fn endpoint_at(address: Address) -> Endpoint {
         transport_socket_match: Default::default(),
         locality_socket_match: Arc::default(),
         http_proxy: None,
+        tlvs: Arc::default(),
         metadata: Arc::default(),
         check: None,
     }
@@ -210,6 +211,7 @@ pub fn want() -> HttpWant<'static> {
         sni: None,
         authority: b"app",
         proxied: None,
+        tlvs: None,
         priority: Priority::Default,
         client: None,
     }

@@ -7,6 +7,7 @@ use config::cluster::{Cluster, UpstreamTransport};
 use config::endpoint::Endpoint;
 use config::metadata::Criteria;
 use config::tls::{SdsName, UpstreamTls, Validation};
+use config::tlvs::Passed;
 use config::{At, Rejection};
 
 use crate::peer_exchange;
@@ -24,6 +25,8 @@ pub enum Transport {
         version: u8,
         /// What version 2 says beside the addresses.
         added: Arc<[u8]>,
+        /// And which of what the client's own header says.
+        passes: Passed,
         /// What follows the header.
         inner: Box<Transport>,
     },
@@ -144,8 +147,9 @@ impl Transport {
         Ok(match config {
             UpstreamTransport::Raw => Transport::Raw,
             UpstreamTransport::Internal => Transport::Unavailable,
-            UpstreamTransport::ProxyProtocol { version, added, inner } => Transport::ProxyProtocol {
+            UpstreamTransport::ProxyProtocol { version, added, passes, inner } => Transport::ProxyProtocol {
                 added: Arc::clone(added),
+                passes: passes.clone(),
                 version: *version,
                 inner: Box::new(Transport::new(inner, cluster, scope, secrets)?),
             },

@@ -25,7 +25,7 @@ use super::identity::Identity;
 use super::named::NamedCounters;
 use super::names::{auto_san, auto_sni};
 use super::outlier::Outcome;
-use super::pool::{Counted, KeyRef, Speaks};
+use super::pool::{Counted, KeyRef, Made, Speaks};
 use super::stats::{Beside, ClusterStats, Codes, ResponseCounters};
 use super::{
     Attached, Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, PickFailure, Priority, RawStream,
@@ -232,6 +232,7 @@ impl WorkerCluster {
                 .and_then(|tls| want.sni.or_else(|| auto_sni(config, want.authority, tls.has_own_name()))),
             demanded: auto_san(config, want.authority).filter(|_| transport.tls().is_some()),
             proxied: want.proxied.filter(|_| transport.proxy_protocol().is_some()),
+            tlvs: want.tlvs.filter(|_| transport.proxy_protocol().is_some()),
             client: client.map(|client| client.id),
         };
         if config.preconnect.ahead > 1.0 {
@@ -247,44 +248,79 @@ impl WorkerCluster {
         lent
     }
 
-    /// Lends a new connection to the host.
+    /// Lends a connection to the host: one that was made beforehand, where the cluster wants that, or a new one.
     ///
     /// # Errors
     /// A circuit breaker is open, or the connection could not be made.
     pub async fn tcp(&self, host: &Host, want: &TcpWant<'_>) -> Result<TcpLease, ConnectFailure> {
-        let allowed = self.core.shared.breakers(want.priority).allows_host(&host.endpoint().identity);
-        let permit = allowed.then(|| Permit::take(&self.core, want.priority, Resource::Connections)).flatten();
-        let Some(permit) = permit else {
-            self.core.stats.upstream_cx_overflow.inc();
-            return Err(ConnectFailure::new(ConnectFailureKind::Overflow));
-        };
+        let endpoint = host.endpoint();
+        let transport = self.core.shared.transport(endpoint.transport);
+        let announces = transport.proxy_protocol().is_some();
         let key = KeyRef {
-            transport: host.endpoint().transport,
+            transport: endpoint.transport,
             speaks: Speaks::Bytes,
             priority: want.priority,
-            alpn: want.alpn,
-            sni: want.sni,
+            alpn: want.alpn.filter(|_| transport.tls().is_some()),
+            sni: want.sni.filter(|_| transport.tls().is_some()),
             // `auto_san_validation` is about the host of a request, and there is none.
             demanded: None,
-            proxied: want.proxied,
+            proxied: want.proxied.filter(|_| announces),
+            tlvs: want.tlvs.filter(|_| announces),
             client: None,
         };
-        let mut counted = Counted::begin(&self.core, host.state().shard(), permit);
-        match connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await {
-            Ok(connected) => {
-                counted.connected(connected.facts.tls.as_deref());
+        let preconnect = &self.core.shared.config().preconnect;
+        // What tells of a client is of no use to the next one.
+        let lent = match !announces && preconnect.per_host.max(preconnect.ahead) > 1.0 {
+            false => self.connected(host, key).await.map(|made| (made, None)),
+            true => {
+                if preconnect.ahead > 1.0 {
+                    self.connect_ahead(key, None);
+                }
+                // Boxed, for all connections would hold its room.
+                let pool = host.state().tcp_pool(&self.core, endpoint, key);
+                Box::pin(async move { pool.lend().await }).await.map(|(made, lent)| (made, Some(lent)))
+            }
+        };
+        match lent {
+            Ok((Made { connected, counted }, lent)) => {
                 host.put(Outcome::ConnectedForGood);
                 let active = Active::begin(&self.core, host.state(), want.priority)?;
-                Ok(TcpLease { stream: Some(connected.stream), connection: connected.facts, counted, _active: active })
+                Ok(TcpLease {
+                    stream: Some(connected.stream),
+                    connection: connected.facts,
+                    counted,
+                    _lent: lent,
+                    _active: active,
+                })
             }
             Err(failure) => {
-                counted.failed(&failure);
                 match failure.kind {
                     ConnectFailureKind::Timeout => host.put(Outcome::TimedOut(504)),
                     ConnectFailureKind::Remote => host.put(Outcome::Failed),
                     // As in Envoy: of connections that are no request's it says nothing of the host.
                     ConnectFailureKind::Local | ConnectFailureKind::Overflow => {}
                 }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Makes a connection for this client alone.
+    async fn connected(&self, host: &Host, key: KeyRef<'_>) -> Result<Made, ConnectFailure> {
+        let allowed = self.core.shared.breakers(key.priority).allows_host(&host.endpoint().identity);
+        let permit = allowed.then(|| Permit::take(&self.core, key.priority, Resource::Connections)).flatten();
+        let Some(permit) = permit else {
+            self.core.stats.upstream_cx_overflow.inc();
+            return Err(ConnectFailure::new(ConnectFailureKind::Overflow));
+        };
+        let mut counted = Counted::begin(&self.core, host.state().shard(), permit);
+        match connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await {
+            Ok(connected) => {
+                counted.connected(connected.facts.tls.as_deref());
+                Ok(Made { connected, counted })
+            }
+            Err(failure) => {
+                counted.failed(&failure);
                 Err(failure)
             }
         }
@@ -300,7 +336,7 @@ impl WorkerCluster {
         want: &TcpWant<'_>,
         proxy_protocol: Option<u8>,
     ) -> Result<HttpLease, ConnectFailure> {
-        let TcpLease { stream, connection, counted, _active } = self.tcp(host, want).await?;
+        let TcpLease { stream, connection, counted, _lent, _active } = self.tcp(host, want).await?;
         let stream = stream.ok_or_else(|| ConnectFailure::new(ConnectFailureKind::Overflow))?.counted(counted.bytes());
         let config = self.core.shared.config();
         let settings = h1::Settings::upstream(&config.http, config.buffer_limit);
@@ -308,7 +344,7 @@ impl WorkerCluster {
             proxy_protocol.map(|version| proxy_protocol::header(version, want.proxied, &[])).unwrap_or_default();
         let codec = h1::client::Connection::raw(stream, &settings, &first);
         Ok(HttpLease {
-            stream: UpstreamStream::Raw(Box::new(RawStream { codec, _counted: counted })),
+            stream: UpstreamStream::Raw(Box::new(RawStream { codec, _counted: counted, _lent })),
             protocol: Protocol::Http11,
             connection,
             _active,
@@ -340,13 +376,9 @@ impl WorkerCluster {
     /// Closes what has been idle or alive for too long, and registers `cx` with what is idle.
     pub(super) fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
         let hosts: Vec<Rc<HostState>> = self.hosts.borrow().values().cloned().collect();
-        for pool in hosts.iter().flat_map(|state| state.pools()) {
-            pool.sweep(now, cx);
-        }
+        hosts.iter().for_each(|state| state.sweep(now, cx));
         self.destinations.borrow_mut().retain(|_, host| {
-            for pool in host.state().pools() {
-                pool.sweep(now, cx);
-            }
+            host.state().sweep(now, cx);
             host.state().prune() || host.active() > 0
         });
         for state in hosts {

@@ -173,13 +173,14 @@ async fn establish(
     };
     drop(slot);
     let drain = watch(worker, &common, &chain.drain);
-    let Inspected { read, server_name, state, .. } = inspected;
+    let Inspected { read, server_name, state, tlvs, .. } = inspected;
     let mut info = Rc::new(ConnectionInfo {
         id: worker.connections.next(),
         direct_local: or_nowhere(direct_local),
         direct_remote: or_nowhere(direct_remote),
         labels: [Some(common.metadata.clone()), Some(chain.metadata.clone())],
         requested_server_name: server_name,
+        proxy_tlvs: tlvs,
         listener: common.name.clone(),
         filter_chain: chain.name.clone(),
         filter_state: RefCell::new(state),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
 use config::listener::{ListenerFilterKind, ListenerPredicate};
+use config::tlvs::Passed;
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
@@ -37,6 +38,8 @@ pub(super) struct Inspected {
     pub remote: Option<SocketAddr>,
     /// The address that a PROXY header says the client connected to.
     pub local: Option<SocketAddr>,
+    /// What a PROXY header says beside the addresses, and may be passed on; `None` where there was none.
+    pub tlvs: Option<Arc<[u8]>>,
     /// SNI, lower case.
     pub server_name: Option<PeerName>,
     /// Whether a ClientHello was seen.
@@ -108,8 +111,8 @@ pub(super) async fn run(
                 inspect_tls(listener, limits, &mut input, &mut inspected).await
             }
             ListenerFilterKind::HttpInspector => inspect_http(listener, &mut input, &mut inspected).await,
-            ListenerFilterKind::ProxyProtocol { optional } => {
-                read_proxy_header(listener, *optional, &mut input, &mut inspected).await
+            ListenerFilterKind::ProxyProtocol { optional, passes } => {
+                read_proxy_header(listener, *optional, passes, &mut input, &mut inspected).await
             }
         };
         match result {
@@ -249,13 +252,21 @@ async fn inspect_http(listener: &Listener, input: &mut Input<'_>, inspected: &mu
 async fn read_proxy_header(
     listener: &Listener,
     optional: bool,
+    passes: &Passed,
     input: &mut Input<'_>,
     inspected: &mut Inspected,
 ) -> Result<(), Refusal> {
     loop {
-        match proxy_protocol::parse(&inspected.read) {
-            Ok(Progress::Done(header)) => {
+        let parsed = proxy_protocol::parse(&inspected.read).and_then(|progress| {
+            let Progress::Done(header) = progress else { return Ok(Progress::More) };
+            let tlvs = inspected.read.get(header.tlvs..header.length).unwrap_or_default();
+            Ok(Progress::Done((header, proxy_protocol::passed(tlvs, passes)?)))
+        });
+        match parsed {
+            Ok(Progress::Done((header, tlvs))) => {
                 inspected.read.advance(header.length);
+                // As in Envoy the first header is whose entries count.
+                inspected.tlvs.get_or_insert(tlvs);
                 if let Some((source, destination)) = header.addresses {
                     (inspected.remote, inspected.local) = (Some(source), Some(destination));
                 }

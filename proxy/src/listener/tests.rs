@@ -191,6 +191,8 @@ pub(super) fn tcp(cluster: &str) -> TerminalFilter {
         check_drain_close: false,
         access_log: Vec::new(),
         early_log: Default::default(),
+        tlvs: Default::default(),
+        merges: config::tcp_proxy::TlvMerge::AddIfAbsent,
     }))
 }
 

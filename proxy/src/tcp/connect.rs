@@ -12,6 +12,7 @@ use config::tcp_proxy::WeightedTcpCluster;
 use tokio::time::{Instant, sleep};
 
 use super::proxy::{TcpProxy, before};
+use super::tlvs;
 use super::tunnel::{Opener, Tunnel, Unopened, has_no_value};
 use crate::cluster::{
     Asks, ConnectFailure, Destination, Host, HttpWant, NameCache, Pick, PickFailure, Priority, TcpLease, TcpWant,
@@ -158,6 +159,11 @@ pub(super) async fn connect(
         cluster.tell(PickFailure::NobodyResolves);
         return None;
     }
+    let Ok(tlvs) = proxy.tlvs.of(info) else {
+        info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
+        info.upstream_transport_failure = Some(tlvs::TOO_LONG.into());
+        return None;
+    };
     while info.attempts < proxy.config.max_connect_attempts.max(1) {
         if let (Some((interval, longest)), Some(before)) = (proxy.config.back_off, info.attempts.checked_sub(1)) {
             let interval = interval.saturating_mul(1 << before.min(31)).min(longest);
@@ -176,7 +182,7 @@ pub(super) async fn connect(
         info.upstream_host = Some(host.reached());
         info.upstream_labels[1] = Some(host.labels());
         info.mark(|times| &mut times.pool_asked);
-        match attempt(&cluster, &host, wanted.as_ref(), info).await {
+        match attempt(&cluster, &host, wanted.as_ref(), tlvs.as_ref(), info).await {
             Ok(upstream) => return Some(upstream),
             Err(Failed::Connect(failure)) => {
                 info.flags.set(failure.flags());
@@ -209,6 +215,7 @@ async fn attempt(
     cluster: &Rc<WorkerCluster>,
     host: &Host,
     wanted: Option<&Wanted<'_>>,
+    tlvs: Option<&Arc<[u8]>>,
     info: &mut StreamInfo,
 ) -> Result<Upstream, Failed> {
     let (sni, alpn) =
@@ -216,7 +223,7 @@ async fn attempt(
     let connection = info.connection.clone();
     let proxied = Some((connection.remote, connection.local));
     let Some(Wanted { opener, host: name, limit }) = wanted else {
-        let want = TcpWant { proxied, sni: sni.as_deref(), alpn: alpn.as_ref(), ..TcpWant::default() };
+        let want = TcpWant { proxied, tlvs, sni: sni.as_deref(), alpn: alpn.as_ref(), ..TcpWant::default() };
         let lease = cluster.tcp(host, &want).await.map_err(Failed::Connect)?;
         connected(info, &lease.connection);
         return Ok(Upstream::Connection(Box::new(lease)));
@@ -228,6 +235,7 @@ async fn attempt(
         // As with Envoy: a tunnel's host says nothing of the proxy that it goes through. Where that is to prove a name, it cannot.
         authority: b"",
         proxied,
+        tlvs,
         priority: Priority::Default,
         client: Some(&connection),
     };

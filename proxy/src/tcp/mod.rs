@@ -10,6 +10,7 @@ mod proxy;
 mod relay;
 mod reports;
 mod stats;
+mod tlvs;
 mod tunnel;
 
 #[cfg(test)]

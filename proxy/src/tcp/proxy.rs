@@ -17,6 +17,7 @@ use super::filters::{Closed, First};
 use super::relay::{End, Moved, relay};
 use super::reports::{Reporters, Reports};
 use super::stats::TcpStats;
+use super::tlvs::Tlvs;
 use super::tunnel::Opener;
 use crate::compile::CompileDeps;
 use crate::drain::{DrainWatch, jittered};
@@ -33,6 +34,8 @@ pub struct TcpProxy {
     pub(super) stats: TcpStats,
     /// Opens tunnels in place of connections. Boxed, for few have one.
     pub(super) opener: Option<Box<Opener>>,
+    /// What upstreams may be told in a header of the PROXY protocol.
+    pub(super) tlvs: Tlvs,
     access_log: AccessLogs,
     reporters: Reporters,
 }
@@ -50,6 +53,7 @@ impl TcpProxy {
             access_log: AccessLogs::compile(&config.access_log, deps.log_sinks, deps.stats),
             stats: TcpStats::new(&config.stat_prefix, deps.stats),
             opener: config.tunneling.as_ref().map(|tunneling| Box::new(Opener::compile(tunneling))),
+            tlvs: Tlvs::compile(&config.tlvs, config.merges),
             config: config.clone(),
         })
     }

@@ -28,6 +28,8 @@ pub struct ConnectionInfo {
     pub remote: SocketAddr,
     /// The directly connected peer.
     pub direct_remote: SocketAddr,
+    /// What its PROXY header says besides, and upstreams may be told; `None` where there was no header.
+    pub proxy_tlvs: Option<Arc<[u8]>>,
     /// TLS facts; `None` on plaintext.
     pub tls: Option<Rc<TlsInfo>>,
     /// SNI seen by the TLS inspector even when TLS is not terminated here.
@@ -59,6 +61,7 @@ impl ConnectionInfo {
             direct_local: local,
             remote,
             direct_remote: remote,
+            proxy_tlvs: None,
             tls: None,
             requested_server_name: None,
             listener: Arc::default(),

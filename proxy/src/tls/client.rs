@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
@@ -12,7 +12,7 @@ use rustls::client::{ClientConfig, ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
-use rustls::{HandshakeKind, SignatureScheme, SupportedProtocolVersion};
+use rustls::{ConfigBuilder, HandshakeKind, SignatureScheme, SupportedProtocolVersion, WantsVerifier};
 use tokio_rustls::TlsConnector;
 
 use super::certificate::{ContextFacts, Material};
@@ -55,9 +55,16 @@ pub struct ClientContext {
 
 /// One version of the context. Its session cache belongs to it: sessions do not survive a rotation, and no other context resumes them.
 struct Current {
-    config: ClientConfig,
     verifier: Arc<PeerVerifier>,
     identities: Vec<Arc<Identity>>,
+    /// Made by the first connection: most clusters with material of their own never see one.
+    in_use: OnceLock<Box<InUse>>,
+}
+
+/// What connections need of it.
+struct InUse {
+    config: ClientConfig,
+    verifier: Arc<PeerVerifier>,
     /// By the names that a connection demands: a session is resumed only under the verifier that it was made under.
     named: Mutex<HashMap<NamesKey, Arc<Named>>>,
     own: Own,
@@ -75,7 +82,7 @@ struct Named {
 /// Names of a context that are remembered: requests choose them where the configuration takes them from the host.
 const MOST_NAMES: usize = 256;
 
-impl Current {
+impl InUse {
     /// Locked for a look-up when a connection is made; handshakes run without it.
     fn named(&self, server: Option<&str>, is_sent: bool, demanded: Option<&str>) -> Arc<Named> {
         let key = (server.map(Box::from), demanded.map(Box::from));
@@ -157,6 +164,7 @@ impl ClientContext {
     /// The failure in Envoy's words. The alert that belongs to it has been sent.
     pub async fn connect(&self, stream: Stream, asked: Asked<'_>) -> Result<(Stream, TlsInfo), HandshakeFailure> {
         let Some(current) = self.current.load_full() else { return Err(HandshakeFailure::not_ready()) };
+        let current = self.in_use(&current).map_err(|why| HandshakeFailure::refused(&why))?;
         let sni = asked.sni.or(self.sni.as_deref()).filter(|name| !name.is_empty());
         let name = server_name(sni).map_err(|why| HandshakeFailure::refused(&why))?;
         let is_sent = matches!(name, ServerName::DnsName(_));
@@ -174,33 +182,45 @@ impl ClientContext {
 
     fn try_rebuild(&self, secrets: &Secrets, view: View) -> Result<(), String> {
         let Some(parts) = self.sources.resolve(secrets, view)? else { return Ok(()) };
-        self.current.store(Some(Arc::new(self.build(parts)?)));
+        self.builder()?;
+        let Parts { verifier, identities, .. } = parts;
+        self.current.store(Some(Arc::new(Current { verifier, identities, in_use: OnceLock::new() })));
         Ok(())
     }
 
-    fn build(&self, parts: Parts) -> Result<Current, String> {
-        let own = Own::of(&parts.identities);
-        let builder = ClientConfig::builder_with_provider(self.provider.clone())
-            .with_protocol_versions(&self.versions)
-            .map_err(|error| format!("no TLS version can be used with these cipher suites: {error}"))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(ServerVerifier {
-                peers: Arc::clone(&parts.verifier),
-                server: None,
-                demanded: None,
-            }));
-        let mut config = match parts.identities.is_empty() {
+    /// # Errors
+    /// No version goes with the cipher suites.
+    fn builder(&self) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, String> {
+        let builder = ClientConfig::builder_with_provider(self.provider.clone()).with_protocol_versions(&self.versions);
+        builder.map_err(|error| format!("no TLS version can be used with these cipher suites: {error}"))
+    }
+
+    fn in_use<'c>(&self, current: &'c Current) -> Result<&'c InUse, String> {
+        if let Some(in_use) = current.in_use.get() {
+            return Ok(in_use);
+        }
+        let made = Box::new(self.build(current)?);
+        Ok(current.in_use.get_or_init(|| made))
+    }
+
+    fn build(&self, current: &Current) -> Result<InUse, String> {
+        let Current { verifier, identities, .. } = current;
+        let own = Own::of(identities);
+        let peers = Arc::clone(verifier);
+        let builder = self.builder()?.dangerous().with_custom_certificate_verifier(Arc::new(ServerVerifier {
+            peers,
+            server: None,
+            demanded: None,
+        }));
+        let mut config = match identities.is_empty() {
             true => builder.with_no_client_auth(),
-            false => {
-                builder.with_client_cert_resolver(Arc::new(Chooser::new(&parts.identities, &self.sources.schemes)))
-            }
+            false => builder.with_client_cert_resolver(Arc::new(Chooser::new(identities, &self.sources.schemes))),
         };
         config.resumption = match self.session_keys {
             0 => Resumption::disabled(),
             keys => Resumption::in_memory_sessions(keys),
         };
-        let (verifier, identities) = (parts.verifier, parts.identities);
-        Ok(Current { config, verifier, identities, named: Mutex::default(), own })
+        Ok(InUse { config, verifier: Arc::clone(verifier), named: Mutex::default(), own })
     }
 }
 

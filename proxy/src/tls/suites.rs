@@ -1,6 +1,7 @@
-//! The cipher suites, curves and versions that a context asks for, and the crypto provider that it so uses. Pure.
+//! The cipher suites, curves and versions that a context asks for, and the crypto provider that it so uses. Pure, but that
+//! contexts which ask for the same have one provider.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use config::tls::{CommonTls, Compliance, TlsVersion};
 use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
@@ -103,6 +104,33 @@ pub(super) fn versions(common: &CommonTls) -> Result<Vec<&'static SupportedProto
     Ok(versions)
 }
 
+/// One provider for all contexts that ask for the same: there are as many of them as clusters. Locked when a context is made.
+fn shared(made: CryptoProvider) -> Arc<CryptoProvider> {
+    static KEPT: Mutex<Vec<Weak<CryptoProvider>>> = Mutex::new(Vec::new());
+    // A panic while it was held leaves a list that is whole.
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.retain(|one| one.strong_count() > 0);
+    if let Some(same) = kept.iter().filter_map(Weak::upgrade).find(|one| is_same(one, &made)) {
+        return same;
+    }
+    let made = Arc::new(made);
+    if kept.len() < MOST_KEPT {
+        kept.push(Arc::downgrade(&made));
+    }
+    made
+}
+
+/// Of providers of one library: whether suites and curves are the same, in the same order.
+fn is_same(one: &CryptoProvider, other: &CryptoProvider) -> bool {
+    let suites =
+        |provider: &CryptoProvider| provider.cipher_suites.iter().map(|suite| suite.suite()).collect::<Vec<_>>();
+    let groups = |provider: &CryptoProvider| provider.kx_groups.iter().map(|group| group.name()).collect::<Vec<_>>();
+    suites(one) == suites(other) && groups(one) == groups(other)
+}
+
+/// So many that differ are looked through.
+const MOST_KEPT: usize = 32;
+
 /// Suites, their order, and curves of a context.
 pub(super) struct Suites {
     pub provider: Arc<CryptoProvider>,
@@ -138,7 +166,7 @@ impl Suites {
             kx_groups: groups,
             ..aws_lc_rs::default_provider()
         };
-        Ok(Suites { provider: Arc::new(provider), newer, older })
+        Ok(Suites { provider: shared(provider), newer, older })
     }
 
     /// Those of TLS 1.2 in our order, and where we have none in the client's; `None` where that is how they stand.

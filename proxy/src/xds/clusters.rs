@@ -1,7 +1,7 @@
 //! CDS and EDS: clusters are checked and built when they arrive, warmed until their endpoints, secrets and filters are here, then published.
 //!
-//! The control loop calls it. While a new version warms, the one before serves. DNS never holds a first version back; one that takes
-//! the place of a version with endpoints waits for its first answer.
+//! The control loop calls it. While a new version warms, the one before serves. DNS holds a first version back only where that asks for it; one that
+//! takes the place of a version with endpoints waits for its first answer.
 
 mod endpoints;
 mod extensions;
@@ -92,8 +92,10 @@ struct Warming {
     cluster: Arc<Cluster>,
     since: Instant,
     needs: Vec<SdsName>,
-    /// Looked up beforehand, where there is something to lose.
+    /// Looked up beforehand, where there is something to lose, or the cluster wants it.
     names: Option<Names>,
+    /// A version with endpoints serves meanwhile.
+    stands_in: bool,
     /// Names that it resolves for whoever asks.
     cache: Option<Arc<NameCache>>,
     /// Filters that are discovered.
@@ -183,11 +185,14 @@ impl Clusters {
         let cache = self.cache_of(&config)?;
         let mut needs = cluster.needed_secrets();
         needs.extend(asked);
-        let names = self.held.active(&name).and_then(|before| self.names_beside(&cluster, before));
+        let before = self.held.active(&name).filter(|before| !before.cluster.endpoints().is_empty());
+        let stands_in = before.is_some();
+        let names = self.names_beforehand(&cluster, before);
         let extensions = extensions::discovered(&cluster);
         extensions.iter().for_each(|wanted| self.parts.discoveries.count_conflict(wanted));
         let checks = OnceCell::new();
-        let warming = Warming { cluster, since: Instant::now(), needs, names, cache, extensions, checks };
+        let since = Instant::now();
+        let warming = Warming { cluster, since, needs, names, stands_in, cache, extensions, checks };
         if let Some(before) = self.held.warm(&name, stored, is_static, warming) {
             self.release_service(&name, &before.cluster);
         }
@@ -220,11 +225,10 @@ impl Clusters {
         }
     }
 
-    /// Names are looked up before the version in use gives way, if that one has endpoints; what it knows is known to the new one, too.
-    fn names_beside(&self, cluster: &Arc<Cluster>, before: &Active) -> Option<Names> {
-        if before.cluster.endpoints().is_empty() {
-            return None;
-        }
+    /// Names are looked up before the version in use gives way, if that one has endpoints; what it knows is known to the new one, too. Without such
+    /// a version where the cluster wants it.
+    fn names_beforehand(&self, cluster: &Arc<Cluster>, before: Option<&Active>) -> Option<Names> {
+        let Some(before) = before else { return self.names_of(cluster).filter(Names::are_waited_for) };
         let names = self.names_of(cluster)?;
         if let Some(known) = &before.names {
             names.take_over(known);
@@ -327,10 +331,11 @@ impl Clusters {
         warming.checks.get_or_init(begin).are_done()
     }
 
-    /// Whether clusters that nothing stands in for wait for the first checks of their endpoints.
-    pub fn awaits_checks(&self) -> bool {
-        let begun = |warming: &Warming| warming.checks.get().is_some_and(|checks| !checks.are_done());
-        self.held.all_warming().any(|(name, warming)| begun(warming) && self.held.active(name).is_none())
+    /// Whether clusters that nothing stands in for wait for names, where they want that, or for the first checks of their endpoints.
+    pub fn holds_back(&self) -> bool {
+        let waits =
+            |warming: &Warming| !names_came(warming) || warming.checks.get().is_some_and(|checks| !checks.are_done());
+        self.held.all_warming().any(|(name, warming)| waits(warming) && self.held.active(name).is_none())
     }
 
     fn activate(&mut self, name: &Arc<str>) {
@@ -396,9 +401,13 @@ impl Clusters {
 }
 
 fn is_warm(warming: &Warming, secrets: &SecretWatches) -> bool {
-    let answered =
-        warming.names.as_ref().is_none_or(|names| !warming.cluster.endpoints().is_empty() || names.are_answered());
-    answered && endpoints_came(warming) && secrets.are_ready(&warming.needs, warming.since)
+    names_came(warming) && endpoints_came(warming) && secrets.are_ready(&warming.needs, warming.since)
+}
+
+/// A version that serves gives way to answers, nothing at all to the end of a look-up.
+fn names_came(warming: &Warming) -> bool {
+    let came = |names: &Names| if warming.stands_in { names.are_answered() } else { names.were_looked_up() };
+    warming.names.as_ref().is_none_or(|names| !warming.cluster.endpoints().is_empty() || came(names))
 }
 
 /// A cluster out of its configuration, filters of its own included.

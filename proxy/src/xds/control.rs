@@ -302,7 +302,7 @@ impl Control {
     /// Puts in use what is warm. No listener serves before the first clusters know which of their endpoints are well.
     fn settle_all(&mut self) -> bool {
         let clusters = self.clusters.settle(&self.secrets);
-        let held_back = !self.start.live && (!self.start.begun || self.clusters.awaits_checks());
+        let held_back = !self.start.live && (!self.start.begun || self.clusters.holds_back());
         clusters | (!held_back && self.listeners.settle(&self.secrets))
     }
 

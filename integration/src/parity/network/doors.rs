@@ -105,6 +105,28 @@ pub(super) fn announces() -> Value {
         "config": { "version": "V1" }, "transport_socket": raw } })
 }
 
+/// Behind the PROXY protocol's second version, with what an endpoint and its cluster add, and those of the client's that `passes` says.
+pub(super) fn told(mut cluster: Value, added: Value, passes: Value) -> Value {
+    let mut socket = announces();
+    socket["typed_config"]["config"] = json!({ "version": "V2", "added_tlvs": added, "pass_through_tlvs": passes });
+    cluster["transport_socket"] = socket;
+    cluster
+}
+
+/// Connections are made before they are needed.
+pub(super) fn ahead(mut cluster: Value) -> Value {
+    cluster["preconnect_policy"] = json!({ "per_upstream_preconnect_ratio": 1.5 });
+    cluster
+}
+
+/// An endpoint's own entries, of which its metadata tells.
+pub(super) fn with_own(mut cluster: Value, own: Value) -> Value {
+    let own = json!({ "@type": "type.googleapis.com/envoy.config.core.v3.PerHostConfig", "added_tlvs": own });
+    cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["metadata"]["typed_filter_metadata"] =
+        json!({ "envoy.transport_sockets.proxy_protocol": own });
+    cluster
+}
+
 /// A cluster that is reached by way of an HTTP proxy alone: nobody listens at its endpoint, whose host name the proxy refuses.
 pub(super) fn by_proxy(name: &str, proxy: SocketAddr, tls: bool) -> Value {
     let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.transport_sockets.{name}");

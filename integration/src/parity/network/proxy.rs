@@ -72,6 +72,16 @@ impl Proxy {
         silent = doors::speaks_http2(silent);
         let mut announced = cluster("announced", Some("scripted"));
         announced["transport_socket"] = doors::announces();
+        let entry = |kind: u8, value: &str| json!({ "type": kind, "value": value });
+        // Values are base64: h, c, d.
+        let told = doors::told(
+            cluster("told", Some("talk")),
+            json!([entry(5, "Yw=="), entry(6, "Yw=="), entry(6, "ZA==")]),
+            json!({ "match_type": "INCLUDE_ALL" }),
+        );
+        let told = doors::with_own(told, json!([entry(5, "aA=="), entry(5, "aA==")]));
+        let some = json!({ "match_type": "INCLUDE", "tlv_type": [1, 7] });
+        let told_some = doors::told(cluster("told_some", Some("talk")), json!([]), some);
         let doors = doors.map(|one| {
             let name = doors::name(&one.name);
             doors::speaks_http2(cluster(&name, Some(&name)))
@@ -79,6 +89,9 @@ impl Proxy {
         let clusters = [
             silent,
             announced,
+            told,
+            told_some,
+            doors::ahead(cluster("ahead", Some("talk"))),
             doors::by_proxy("by_proxy", addresses["scripted"], false),
             doors::by_proxy("by_proxy_tls", addresses["scripted"], true),
             cluster("scripted", Some("scripted")),

@@ -2,7 +2,8 @@
 //! will have), `log` (a format) and `statistics` (beginnings of the names that are compared). `$tcp` stands for a TCP proxy to the service
 //! `up`; other services are `other`, `none` and `nobody`, which have no endpoint, and `hole`, a silent service of gRPC; each says its name and closes, and `talk` echoes. Their
 //! clusters have their names in the metadata, `labels:cluster`. `{"$tcp": {…}}` is the same with more fields; as a cluster, `scripted` is a
-//! server of tunnels over HTTP/1, at `refuses` nobody listens, `closing` and `closing_http2` close what they accept at once (`announced` is the same behind PROXY protocol), and `$door` one over HTTP/2 (see `doors`). `{"$manager": {…}}` is a connection manager with these fields.
+//! server of tunnels over HTTP/1, at `refuses` nobody listens, `closing` and `closing_http2` close what they accept at once (`announced` is the same behind PROXY protocol), `told` and `told_some` are `talk` behind its second version with
+//! entries of their own, which pass all of a client's on, and those of the types 1 and 7, `ahead` makes connections to it before they are needed, and `$door` one over HTTP/2 (see `doors`). `{"$manager": {…}}` is a connection manager with these fields.
 //! `forward` is a dynamic forward proxy with the cache `names` (IPv4 alone); `"{up}"` stands for the port of `up`.
 //!
 //! A step is a client's name and what it does: `a connects`, `a says TEXT`, `a greets NAME` (a ClientHello for that server), `a ends` (its

@@ -21,6 +21,7 @@ fn key() -> Key {
         sni: None,
         demanded: None,
         proxied: None,
+        tlvs: None,
         client: None,
     }
 }
@@ -183,6 +184,7 @@ fn the_proxy_protocol_header_comes_first() {
             transport: config::cluster::UpstreamTransport::ProxyProtocol {
                 version: 1,
                 added: Arc::default(),
+                passes: Default::default(),
                 inner: Box::new(config::cluster::UpstreamTransport::Raw),
             },
             ..config(Discovery::Static(assignment(vec![endpoint(address)])))
@@ -313,6 +315,7 @@ fn a_logical_host_s_log_line_shows_where_it_was_reached() {
             least: Duration::ZERO,
             resolver: Default::default(),
             failure: None,
+            waits: false,
         };
         let cluster = bench.publish(config(Discovery::LogicalDns(assignment(vec![endpoint_at(name)]), settings)));
         let endpoints: Arc<EndpointSet> = cluster.endpoints_owned();

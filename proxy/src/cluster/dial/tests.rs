@@ -95,7 +95,12 @@ fn a_transport_that_is_matched_or_wrapped_is_as_good() {
         let cluster = Cluster { transport_matches: vec![matched], ..mesh.cluster(UpstreamTransport::Raw) };
         let (client, server) = mesh.meet(cluster, 0).await;
         assert_eq!((client, server), (Ok(()), Ok(vec![])));
-        let wrapped = UpstreamTransport::ProxyProtocol { version: 1, added: Arc::default(), inner: Box::new(tls()) };
+        let wrapped = UpstreamTransport::ProxyProtocol {
+            version: 1,
+            added: Arc::default(),
+            passes: Default::default(),
+            inner: Box::new(tls()),
+        };
         let header = b"PROXY UNKNOWN\r\n";
         let (client, server) = mesh.meet(mesh.cluster(wrapped), header.len()).await;
         assert_eq!((client, server), (Ok(()), Ok(header.to_vec())));
@@ -132,6 +137,7 @@ fn the_next_endpoint_is_tried_after_a_failure_and_names_are_looked_up() {
             least: std::time::Duration::ZERO,
             resolver: Default::default(),
             failure: None,
+            waits: false,
         };
         let cluster = config(Discovery::StrictDns(assignment(vec![gone, named]), dns));
         let dialer = Dialer::new(Arc::new(cluster), "a", &Secrets::new(), resolver).expect("a good cluster");

@@ -1,7 +1,7 @@
 //! The names of one version of a cluster while it lives, and what they have resolved to. The control thread holds one for each version
 //! whose names it looks up; dropping it ends the look-ups.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ use crate::cluster::Cluster;
 #[derive(Default)]
 pub struct Known {
     pub(super) answers: RefCell<Answers>,
+    /// A look-up has ended, well or not.
+    pub(super) ended: Cell<bool>,
     /// Something new is known: an answer, or that there is none yet.
     pub(super) news: Rc<Notify>,
 }
@@ -32,7 +34,7 @@ impl Names {
     /// Begins to look up; `None` for clusters without names of their own. `news` is notified whenever something new is known.
     pub fn follow(cluster: &Arc<Cluster>, resolver: Arc<Resolver>, news: Rc<Notify>) -> Option<Names> {
         of(cluster)?;
-        let known = Rc::new(Known { answers: RefCell::default(), news });
+        let known = Rc::new(Known { news, ..Known::default() });
         let task = tokio::task::spawn_local(refresh(Arc::clone(cluster), resolver, Rc::clone(&known)));
         Some(Names { cluster: Arc::clone(cluster), known, task })
     }
@@ -51,6 +53,16 @@ impl Names {
             }
         }
         self.cluster.assign_resolved(assignment, &answers);
+    }
+
+    /// `wait_for_warm_on_init`: the cluster is not in use before a look-up has ended.
+    pub fn are_waited_for(&self) -> bool {
+        of(&self.cluster).is_some_and(|(_, settings)| settings.waits)
+    }
+
+    /// Whether a look-up has ended, well or not, or there is nothing to look up. As in Envoy one is enough.
+    pub fn were_looked_up(&self) -> bool {
+        self.known.ended.get() || of(&self.cluster).is_none_or(|(assignment, _)| names(assignment).is_empty())
     }
 
     /// Whether every name has been answered, if only with no address.

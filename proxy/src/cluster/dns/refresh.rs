@@ -50,6 +50,7 @@ pub async fn refresh(cluster: Arc<Cluster>, resolver: Arc<Resolver>, known: Rc<K
     while let Some(Looked { name, result, failures }) = look_ups.next().await {
         let wait = next_delay(settings, &result, failures);
         let mut failed = failures;
+        known.ended.set(true);
         match result {
             Ok(answer) => {
                 counts.success.inc();

@@ -137,6 +137,7 @@ fn key(check: &HealthCheck, way: &Way, endpoint: &Endpoint) -> Option<Key> {
         sni: None,
         demanded: None,
         proxied: None,
+        tlvs: None,
         client: None,
     })
 }

@@ -16,7 +16,7 @@ pub enum Speaks {
     Http2,
     /// What ALPN says.
     Either,
-    /// No HTTP: TCP proxying. Never pooled, but part of the value that describes a connection.
+    /// No HTTP: TCP proxying. Pooled only where connections are made before they are needed.
     Bytes,
 }
 
@@ -37,6 +37,8 @@ pub struct KeyRef<'a> {
     pub demanded: Option<&'a str>,
     /// Source and destination to be told by PROXY protocol.
     pub proxied: Option<(SocketAddr, SocketAddr)>,
+    /// What else may be told there.
+    pub tlvs: Option<&'a Arc<[u8]>>,
     /// The number of the client's connection, where others must not share it.
     pub client: Option<u64>,
 }
@@ -59,6 +61,8 @@ pub struct Key {
     /// See [`KeyRef`].
     pub proxied: Option<(SocketAddr, SocketAddr)>,
     /// See [`KeyRef`].
+    pub tlvs: Option<Arc<[u8]>>,
+    /// See [`KeyRef`].
     pub client: Option<u64>,
 }
 
@@ -66,7 +70,7 @@ impl KeyRef<'_> {
     /// Whether it is this key.
     pub fn is(&self, key: &Key) -> bool {
         // Taken apart without `..`: a field that is added and not compared does not compile.
-        let KeyRef { transport, speaks, priority, alpn, sni, demanded, proxied, client } = *self;
+        let KeyRef { transport, speaks, priority, alpn, sni, demanded, proxied, tlvs, client } = *self;
         let same_alpn = || match (alpn, &key.alpn) {
             (None, None) => true,
             (Some(left), Some(right)) => Arc::ptr_eq(left, right) || left == right,
@@ -81,11 +85,12 @@ impl KeyRef<'_> {
             && sni == key.sni.as_deref()
             && demanded == key.demanded.as_deref()
             && proxied == key.proxied
+            && tlvs == key.tlvs.as_ref()
     }
 
     /// Owned.
     pub fn owned(self) -> Key {
-        let KeyRef { transport, speaks, priority, alpn, sni, demanded, proxied, client } = self;
+        let KeyRef { transport, speaks, priority, alpn, sni, demanded, proxied, tlvs, client } = self;
         Key {
             transport,
             speaks,
@@ -94,6 +99,7 @@ impl KeyRef<'_> {
             sni: sni.map(Arc::from),
             demanded: demanded.map(Arc::from),
             proxied,
+            tlvs: tlvs.cloned(),
             client,
         }
     }

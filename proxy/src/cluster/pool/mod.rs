@@ -9,6 +9,7 @@ mod http1;
 mod http2;
 mod key;
 mod preconnect;
+mod tcp;
 mod waiting;
 
 use std::cell::{Cell, RefCell};
@@ -25,6 +26,7 @@ pub use http1::Http1Stream;
 pub use http2::Http2Stream;
 pub use key::{Key, KeyRef, Speaks};
 pub use preconnect::{MOST_AT_ONCE, Streams};
+pub use tcp::{Lent, Made, TcpPool};
 
 use self::http1::Http1Connection;
 use self::http2::Http2Connection;
@@ -96,13 +98,14 @@ impl Pool {
         &self.key
     }
 
-    /// Takes over what an assignment changed about the endpoint, for connections to come. By way of another proxy all are to go.
+    /// Takes over what an assignment changed about the endpoint, for connections to come. Those that were told something else, or go by way of
+    /// another proxy, are to go.
     pub fn renew(self: &Rc<Self>, endpoint: &Arc<Endpoint>) {
         if Arc::ptr_eq(&self.endpoint.borrow(), endpoint) {
             return;
         }
         let before = self.endpoint.replace(Arc::clone(endpoint));
-        if before.http_proxy != endpoint.http_proxy {
+        if before.told != endpoint.told {
             self.drain();
         }
     }

@@ -10,11 +10,11 @@ use crate::cluster::endpoints::Health;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Streams {
     /// Requests that wait.
-    waiting: usize,
+    pub(super) waiting: usize,
     /// Requests under way.
-    active: usize,
+    pub(super) active: usize,
     /// So many more could be carried, by connections that stand and by those that are being made.
-    room: usize,
+    pub(super) room: usize,
 }
 
 impl Streams {

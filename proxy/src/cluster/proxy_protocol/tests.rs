@@ -28,6 +28,27 @@ fn version_2() {
 }
 
 #[test]
+fn an_endpoint_s_own_word_counts_over_its_cluster_s_and_both_over_the_client_s() {
+    let (endpoint, cluster) = (b"\x01\0\x01a\x01\0\x01b", b"\x01\0\x01c\x02\0\x01d\x02\0\0");
+    let client = b"\x01\0\x01e\x02\0\x01f\x03\0\x01g\x04\0\x01h";
+    let own = b"\x01\0\x01a\x01\0\x01b\x02\0\x01d\x02\0\0";
+    let all = |passes| told(endpoint, cluster, client, &passes).expect("it fits").into_owned();
+    assert_eq!(all(Passed::Nothing), own);
+    assert_eq!(all(Passed::All), [&own[..], b"\x03\0\x01g\x04\0\x01h"].concat());
+    assert_eq!(all(Passed::These([1, 4].into())), [&own[..], b"\x04\0\x01h"].concat());
+    assert_eq!(told(&[], cluster, client, &Passed::Nothing).as_deref(), Some(&cluster[..]));
+    assert_eq!(told(&[], &[], client, &Passed::These([3].into())).as_deref(), Some(&b"\x03\0\x01g"[..]));
+}
+
+#[test]
+fn what_is_too_long_for_a_header_is_not_told_in_part() {
+    let large = |length: u16| [&[7][..], &length.to_be_bytes(), &vec![0; usize::from(length)]].concat();
+    let fits = tlvs::MOST - 3 - 4;
+    assert!(told(b"\x01\0\x01a", &[], &large(u16::try_from(fits).unwrap()), &Passed::All).is_some());
+    assert!(told(b"\x01\0\x01a", &[], &large(u16::try_from(fits + 1).unwrap()), &Passed::All).is_none());
+}
+
+#[test]
 fn what_is_added_counts_in_the_length() {
     let added = b"\x05\0\x02ab";
     let four = header(2, addresses("1.2.3.4:5", "6.7.8.9:258"), added);

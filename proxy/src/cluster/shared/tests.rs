@@ -27,6 +27,7 @@ fn literal_addresses_of_dns_clusters_are_there_at_once() {
         least: std::time::Duration::ZERO,
         resolver: Default::default(),
         failure: None,
+        waits: false,
     };
     let name = |host: &str| endpoint_at(config::address::Address::Name { host: host.into(), port: 80 });
     let bench = Bench::new();

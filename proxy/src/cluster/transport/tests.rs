@@ -74,7 +74,12 @@ fn the_locality_s_metadata_is_asked_when_the_endpoint_s_fits_nothing() {
 
 #[test]
 fn a_proxy_protocol_wrapper_is_as_good_as_what_it_wraps() {
-    let wrap = |inner| UpstreamTransport::ProxyProtocol { version: 2, added: Arc::default(), inner: Box::new(inner) };
+    let wrap = |inner| UpstreamTransport::ProxyProtocol {
+        version: 2,
+        added: Arc::default(),
+        passes: Default::default(),
+        inner: Box::new(inner),
+    };
     let cluster = Cluster { transport: wrap(UpstreamTransport::Raw), ..config(eds()) };
     assert_eq!(chosen(&cluster, &[]), Some(0));
     let transports = Transports::new(&cluster, &Secrets::new()).expect("good transports");

@@ -10,7 +10,7 @@ use config::cluster::Discovery;
 use super::WorkerCluster;
 use crate::cluster::endpoints::{EndpointSet, Health};
 use crate::cluster::host::{Host, HostState};
-use crate::cluster::pool::{KeyRef, MOST_AT_ONCE, Streams};
+use crate::cluster::pool::{KeyRef, MOST_AT_ONCE, Speaks, Streams};
 use crate::cluster::{Destination, OverrideHost, Pick, PickFailure};
 use crate::telemetry::stream_info::ConnectionInfo;
 
@@ -100,7 +100,7 @@ impl WorkerCluster {
             before
         };
         if self.core.shared.config().closes_on_change && (!gone.is_empty() || self.hosts.borrow().len() != known) {
-            self.hosts.borrow().values().flat_map(|state| state.pools()).for_each(|pool| pool.drain());
+            self.hosts.borrow().values().for_each(|state| state.drain());
         }
         for state in found {
             state.turns();
@@ -118,13 +118,18 @@ impl WorkerCluster {
         for _ in 0..MOST_AT_ONCE {
             let mut streams = Streams::default();
             let hosts = self.hosts.borrow();
-            hosts.values().flat_map(|state| state.pools()).for_each(|pool| streams.add(pool.streams()));
+            hosts.values().for_each(|state| streams.add(state.streams()));
             if !streams.are_short(ratio, 1) {
                 return;
             }
             let Some(next) = self.balance.borrow_mut().peek(config, hosts.len()) else { return };
             drop(hosts);
-            if !next.state().pool(&self.core, next.endpoint(), key, client).preconnect(ratio, 1, 1) {
+            let (state, endpoint) = (next.state(), next.endpoint());
+            let made = match key.speaks {
+                Speaks::Bytes => state.tcp_pool(&self.core, endpoint, key).preconnect(ratio, 1, 1),
+                _ => state.pool(&self.core, endpoint, key, client).preconnect(ratio, 1, 1),
+            };
+            if !made {
                 return;
             }
         }

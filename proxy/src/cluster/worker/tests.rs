@@ -20,6 +20,7 @@ fn reasons_for_no_host() {
         least: Duration::ZERO,
         resolver: Default::default(),
         failure: None,
+        waits: false,
     };
     let name = config::address::Address::Name { host: "app.example".into(), port: 80 };
     let sick = Endpoint { health: HealthStatus::Unhealthy, ..endpoint(address(1)) };

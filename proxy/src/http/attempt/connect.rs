@@ -93,7 +93,8 @@ impl Attempt<'_> {
             named: plan::upstream_names(stream),
             proxied: (connection.remote, connection.local),
             client: connection,
-            tells_connection: stream.context.manager.config.tells_connection,
+            // A connection that came with a PROXY header is told of anyway, as in Envoy.
+            tells_connection: stream.context.manager.config.tells_connection || connection.proxy_tlvs.is_some(),
         }
     }
 
@@ -106,6 +107,7 @@ impl Attempt<'_> {
             sni: named.and_then(|named| named.sni.as_deref()),
             authority: self.new_host(target).map_or(&asks.authority[..], str::as_bytes),
             proxied: asks.tells_connection.then_some(asks.proxied),
+            tlvs: asks.client.proxy_tlvs.as_ref(),
             priority: self.priority,
             client: Some(asks.client),
         }
@@ -121,7 +123,13 @@ impl Attempt<'_> {
         let asks = self.asks(&exchange.stream);
         let want = self.want(&asks, target);
         if let Some(connect) = upgrade::terminated(&exchange.stream) {
-            let want = TcpWant { sni: want.sni, proxied: Some(asks.proxied), priority: want.priority, alpn: None };
+            let want = TcpWant {
+                sni: want.sni,
+                proxied: Some(asks.proxied),
+                priority: want.priority,
+                alpn: None,
+                tlvs: want.tlvs,
+            };
             let mut connecting = Box::pin(self.cluster.raw(target, &want, connect.proxy_protocol));
             return wait(exchange, downstream, connecting.as_mut()).await;
         }

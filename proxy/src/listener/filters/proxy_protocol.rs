@@ -1,6 +1,9 @@
 //! PROXY protocol, versions 1 and 2 (haproxy.org, proxy-protocol.txt), from bytes that may end anywhere. Pure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use config::tlvs::{self, Passed};
 
 use super::Progress;
 
@@ -19,6 +22,8 @@ pub(in crate::listener) struct Header {
     pub length: usize,
     /// Source and destination; `None`: the connection's own are right (`LOCAL`, `UNKNOWN`).
     pub addresses: Option<(SocketAddr, SocketAddr)>,
+    /// Where type-length-values begin, which go to its end.
+    pub tlvs: usize,
 }
 
 /// Why there is no header.
@@ -69,7 +74,7 @@ fn version1(bytes: &[u8]) -> Result<Progress<Header>, Bad> {
         }
         _ => return Err(Bad::Malformed("unknown family")),
     };
-    Ok(Progress::Done(Header { length: end + 2, addresses }))
+    Ok(Progress::Done(Header { length: end + 2, addresses, tlvs: end + 2 }))
 }
 
 fn address(word: &str, family: &str) -> Result<IpAddr, Bad> {
@@ -93,15 +98,25 @@ fn version2(bytes: &[u8]) -> Result<Progress<Header>, Bad> {
     }
     let length = 16 + usize::from(u16::from_be_bytes([high, low]));
     let Some(body) = bytes.get(16..length) else { return Ok(Progress::More) };
-    let addresses = match (version_command & 15, family) {
-        (0, _) => None,
+    let (addresses, taken) = match (version_command & 15, family) {
+        // As in Envoy nothing is kept of what a connection says of which nobody else has to know.
+        (0, _) => (None, body.len()),
         // UDP is as good as TCP here; AF_UNSPEC and AF_UNIX say nothing that can be used.
-        (1, 0x11 | 0x12) => Some(read_v4(body).ok_or(Bad::Malformed("too short for IPv4"))?),
-        (1, 0x21 | 0x22) => Some(read_v6(body).ok_or(Bad::Malformed("too short for IPv6"))?),
-        (1, _) => None,
+        (1, 0x11 | 0x12) => (Some(read_v4(body).ok_or(Bad::Malformed("too short for IPv4"))?), 12),
+        (1, 0x21 | 0x22) => (Some(read_v6(body).ok_or(Bad::Malformed("too short for IPv6"))?), 36),
+        (1, _) => (None, body.len()),
         _ => return Err(Bad::Malformed("unknown command")),
     };
-    Ok(Progress::Done(Header { length, addresses }))
+    Ok(Progress::Done(Header { length, addresses, tlvs: 16 + taken }))
+}
+
+/// What upstreams may be told of the entries. Nobody looks at those that go no further.
+pub(in crate::listener) fn passed(entries: &[u8], passes: &Passed) -> Result<Arc<[u8]>, Bad> {
+    if *passes == Passed::Nothing {
+        return Ok(Arc::default());
+    }
+    let kept = tlvs::those(entries, |kind| passes.has(kind)).ok_or(Bad::Malformed("its TLVs are cut"))?;
+    Ok(kept.into())
 }
 
 fn read_v4(body: &[u8]) -> Option<(SocketAddr, SocketAddr)> {

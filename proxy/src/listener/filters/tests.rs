@@ -135,7 +135,7 @@ async fn predicates_are_about_the_port_that_was_connected_to() {
 #[tokio::test]
 async fn a_proxy_header_is_taken_off_and_a_bad_one_refused() {
     let proxied = |optional| {
-        let mut filters = vec![filter(ListenerFilterKind::ProxyProtocol { optional })];
+        let mut filters = vec![filter(ListenerFilterKind::ProxyProtocol { optional, passes: Passed::Nothing })];
         filters.extend(inspectors());
         with(filters)
     };
@@ -149,6 +149,22 @@ async fn a_proxy_header_is_taken_off_and_a_bad_one_refused() {
     assert_eq!(inspect(proxied(false), without, 16, false).await.unwrap_err(), Refusal::Refused);
     assert_eq!(inspect(proxied(true), without, 16, false).await.unwrap().remote, None);
     assert_eq!(inspect(proxied(true), b"PROXY TCP4 x\r\n", 16, false).await.unwrap_err(), Refusal::Refused);
+}
+
+#[tokio::test]
+async fn what_a_header_says_besides_is_kept_where_it_may_be_passed_on() {
+    let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x14\x0a\0\0\x01\x0a\0\0\x02\0\x01\0\x02\x01\0\x01a\x02\0\x01bGET";
+    let passing = |passes| with(vec![filter(ListenerFilterKind::ProxyProtocol { optional: false, passes })]);
+    let told = async |passes, header: &[u8]| inspect(passing(passes), header, 16, false).await.map(|found| found.tlvs);
+    assert_eq!(told(Passed::All, header).await.unwrap().as_deref(), Some(&b"\x01\0\x01a\x02\0\x01b"[..]));
+    assert_eq!(told(Passed::These([2].into()), header).await.unwrap().as_deref(), Some(&b"\x02\0\x01b"[..]));
+    assert_eq!(told(Passed::Nothing, header).await.unwrap().as_deref(), Some(&b""[..]));
+    assert_eq!(told(Passed::All, b"PROXY UNKNOWN\r\nGET").await.unwrap().as_deref(), Some(&b""[..]));
+    // The length of the first one leads beyond the end.
+    let mut cut = header.to_vec();
+    cut[30] = 9;
+    assert_eq!(told(Passed::All, &cut).await.unwrap_err(), Refusal::Refused);
+    assert!(told(Passed::Nothing, &cut).await.is_ok(), "nobody looks");
 }
 
 #[tokio::test]

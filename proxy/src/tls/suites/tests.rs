@@ -131,3 +131,15 @@ fn a_policy_takes_the_place_of_all_that_is_named_which_must_be_right_all_the_sam
     common.ecdh_curves = vec!["NOPE".into()];
     assert!(provider(&common).is_err());
 }
+
+#[test]
+fn contexts_that_ask_for_the_same_have_one_provider() {
+    let asks = |curves: &str| {
+        let mut common = istio_common(&[], vec![]);
+        common.ecdh_curves = vec![curves.into()];
+        provider(&common).unwrap()
+    };
+    let one = asks("P-256");
+    assert!(Arc::ptr_eq(&one, &asks("P-256")));
+    assert!(!Arc::ptr_eq(&one, &asks("X25519")));
+}

@@ -140,7 +140,7 @@ impl Clusters {
 
     /// Whether some cluster still waits for its endpoints.
     pub fn awaits_endpoints(&self) -> bool {
-        self.held.all_warming().any(|(_, warming)| !endpoints_came(warming)) || self.awaits_checks()
+        self.held.all_warming().any(|(_, warming)| !endpoints_came(warming)) || self.holds_back()
     }
 }
 

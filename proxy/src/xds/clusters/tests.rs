@@ -368,6 +368,34 @@ fn a_changed_dns_cluster_serves_as_before_until_the_new_names_answer() {
 }
 
 #[test]
+fn a_cluster_that_wants_its_names_first_holds_listeners_back_until_a_look_up_has_ended() {
+    run_paused(async {
+        let folder = tempfile::tempdir().unwrap();
+        let hosts = folder.path().join("hosts");
+        std::fs::write(&hosts, "10.0.0.1 one.example\n").unwrap();
+        // Of the second one nothing is known, and there is no server that could be asked.
+        for (host, ports) in [("one.example", &["10.0.0.1:80"][..]), ("two.example", &[])] {
+            let mut world = World::with_resolver(Resolver::with_files(folder.path().join("resolv.conf"), &hosts));
+            let waiting = |wanted: bool| {
+                let mut cluster = dns_cluster("a", host);
+                cluster["wait_for_warm_on_init"] = json!(wanted);
+                cluster
+            };
+            world.push(&[waiting(true)]).unwrap();
+            assert!(world.cluster("a").is_none() && world.control.clusters.awaits_endpoints(), "{host}");
+            answered(&mut world).await;
+            assert_eq!(world.ports("a"), ports);
+            assert!(!world.control.clusters.awaits_endpoints(), "{host}");
+            world.push(&[static_cluster("a", 1), dns_cluster("b", host)]).unwrap();
+            let mut other = waiting(false);
+            other["name"] = json!("c");
+            world.push(&[other]).unwrap();
+            assert!(world.cluster("b").is_some() && world.cluster("c").is_some(), "others wait for nothing");
+        }
+    });
+}
+
+#[test]
 fn a_static_cluster_is_not_changed_from_outside() {
     run(async {
         let mut world = World::new();
@@ -429,10 +457,10 @@ fn each_answer_with_endpoints_counts_for_the_clusters_of_its_service() {
     run(async {
         let mut world = World::new();
         let mut in_time = eds_cluster("late", "other");
-        in_time["eds_cluster_config"]["eds_config"]["initial_fetch_timeout"] = json!("0.001s");
+        in_time["eds_cluster_config"]["eds_config"]["initial_fetch_timeout"] = json!("0.2s");
         world.push(&[eds_cluster("one", "svc"), eds_cluster("two", "svc"), in_time]).unwrap();
         assert_eq!((counted(&world, "one"), counted(&world, "late")), ([1, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]));
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
         world.control.settle(None);
         world.control.settle(None);
         assert_eq!(counted(&world, "late"), [2, 0, 0, 0, 0, 0, 1]);

@@ -82,7 +82,7 @@ impl Control {
         // Where no listeners are asked for, clusters and their endpoints are waited for all the same.
         let came = self.start.listeners_came && (self.lds.is_some() || self.start.listeners_wanted.is_some());
         let configured = !dynamic || came || wait == Some(Duration::ZERO);
-        if configured && self.listeners.warming_count() == 0 && !self.clusters.awaits_checks() {
+        if configured && self.listeners.warming_count() == 0 && !self.clusters.holds_back() {
             self.start.live = true;
             self.show_health();
             self.stats.workers_started.set(1);

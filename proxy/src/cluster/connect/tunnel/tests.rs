@@ -12,7 +12,7 @@ async fn asked(hostname: &str, answer: &[u8]) -> (Result<(), ConnectFailure>, St
     theirs.write_all(answer).await.expect("room");
     let address = Address::Socket(SocketAddr::from(([10, 0, 0, 1], 443)));
     let proxy = SocketAddr::from(([10, 0, 0, 9], 3128));
-    let goal = Goal { hostname, address: &address, proxy: Some(proxy) };
+    let goal = Goal { hostname, address: &address, proxy: Some(proxy), tlvs: &[] };
     let (mut asked, mut rest) = (String::new(), Vec::new());
     let result = {
         let (opened, ()) = tokio::join!(open(&mut stream, &goal, proxy), head(&mut theirs, &mut asked));
@@ -68,7 +68,7 @@ async fn a_name_that_is_none_is_not_asked_for() {
     let (ours, theirs) = tokio::io::duplex(64);
     let address = Address::Socket(SocketAddr::from(([10, 0, 0, 1], 443)));
     let proxy = SocketAddr::from(([10, 0, 0, 9], 3128));
-    let goal = Goal { hostname: "a HTTP/1.1\r\nx: y", address: &address, proxy: Some(proxy) };
+    let goal = Goal { hostname: "a HTTP/1.1\r\nx: y", address: &address, proxy: Some(proxy), tlvs: &[] };
     let result = open(&mut Stream::new(Io::Memory(ours)), &goal, proxy).await;
     assert_eq!(result.expect_err("no tunnel").kind, ConnectFailureKind::Remote);
     let mut heard = Vec::new();

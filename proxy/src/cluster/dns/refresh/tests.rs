@@ -16,6 +16,7 @@ fn settings() -> DnsSettings {
         least: Duration::ZERO,
         resolver: Default::default(),
         failure: None,
+        waits: false,
     }
 }
 

@@ -11,6 +11,7 @@ fn alpn(names: &[&[u8]]) -> AlpnList {
 fn every_part_counts() {
     let (istio, other) = (alpn(&[b"istio"]), alpn(&[b"istio", b"http/1.1"]));
     let here = |port: u16| (SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from(([127, 0, 0, 2], 80)));
+    let (told, else_told): (Arc<[u8]>, Arc<[u8]>) = (Arc::from(*b"\x05\0\x01a"), Arc::from(*b"\x05\0\x01b"));
     let base = KeyRef {
         transport: 0,
         speaks: Speaks::Http1,
@@ -19,6 +20,7 @@ fn every_part_counts() {
         sni: Some("a"),
         demanded: Some("a"),
         proxied: Some(here(1)),
+        tlvs: Some(&told),
         client: Some(1),
     };
     let others = [
@@ -34,6 +36,8 @@ fn every_part_counts() {
         KeyRef { demanded: None, ..base },
         KeyRef { proxied: Some(here(2)), ..base },
         KeyRef { proxied: None, ..base },
+        KeyRef { tlvs: Some(&else_told), ..base },
+        KeyRef { tlvs: None, ..base },
         KeyRef { client: Some(2), ..base },
         KeyRef { client: None, ..base },
     ];
