@@ -121,6 +121,14 @@ fn faults_have_lines() {
     let told = judge(&options).placed(&options);
     let wanted = format!("{}:4: static_resources.clusters[\"c\"].connect_timeout: ", file.path().display());
     assert!(told.len() == 1 && told[0].starts_with(&wanted), "{told:?}");
+    // What a start says has no more than the sentence.
+    let said = |field: &str| placed(&options, &format!("{}: {field}: no", file.path().display()));
+    assert_eq!(
+        said("static_resources.clusters[\"c\"].connect_timeout"),
+        format!("{}:4: static_resources.clusters[\"c\"].connect_timeout: no", file.path().display())
+    );
+    assert_eq!(said("elsewhere"), format!("{}: elsewhere: no", file.path().display()));
+    assert_eq!(placed(&options, "no file: no"), "no file: no");
 }
 
 #[test]
