@@ -183,7 +183,7 @@ async fn what_a_proxy_of_files_lacks_is_said() {
     says(&text, &["it wants TLS, and the application speaks plain text"]);
     assert_eq!(code, 1, "{text}");
     let (code, text) = command(&["explain", &target, "--tls", "--admin", &at]).await;
-    says(&text, &["our certificate 'own' is refused: ", "tls_certificate"]);
+    says(&text, &["our certificate 'own' is refused: ", "no PEM certificate in it"]);
     assert_eq!(code, 1, "{text}");
     let (code, text) = command(&["config", "--admin", &at, "secrets"]).await;
     says(&text, &["warming", "own is refused: "]);

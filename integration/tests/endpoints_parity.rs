@@ -38,7 +38,7 @@ fn clusters() -> Value {
     let mut heavy = endpoint(here, 2);
     heavy["load_balancing_weight"] = 3.into();
     heavy["metadata"] = json!({
-        "filter_metadata": { "envoy.lb": { "b": 2, "a": 1 } },
+        "filter_metadata": { "envoy.lb": { "a": 1 } },
         "typed_filter_metadata": { "x": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": "q" } },
     });
     let named = |port: u16| endpoint("localhost", port);

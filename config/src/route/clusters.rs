@@ -13,7 +13,9 @@ use crate::rejection::{At, Rejection};
 use crate::tracing::Provider;
 
 /// Whether there is a cluster of this name.
-type Known<'a> = &'a dyn Fn(&str) -> bool;
+pub(crate) type Known<'a> = &'a dyn Fn(&str) -> bool;
+
+pub(crate) mod in_bytes;
 
 impl Listener {
     /// Refuses the listener for a table inside it that names a cluster which is not there, unless the table says that it may, and for a tracer

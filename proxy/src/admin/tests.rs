@@ -456,6 +456,10 @@ async fn server_info() {
     assert_eq!(options["log_level"], "warning");
     assert_eq!(options["concurrency"], 2);
     assert_eq!(info["version"].as_str().unwrap().split('/').count(), 5);
+    // Fields at their defaults are there, too.
+    assert_eq!(options["socket_mode"], 0);
+    assert_eq!(info["hot_restart_initializing"], false);
+    assert_eq!(info["node"]["client_features"], serde_json::json!([]));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What admin sees of the runtime, and what it may ask of it. `app` makes it; admin's own code knows only [`Source`].
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -52,13 +53,15 @@ impl Source for Runtime {
     }
 
     fn clusters(&self, shown: &Shown) -> Vec<ClusterStatus> {
-        self.by_name().iter().map(|cluster| cluster_status(cluster, shown)).collect()
+        let fixed = fixed(shown);
+        self.by_name().iter().map(|cluster| cluster_status(cluster, &fixed)).collect()
     }
 
     fn endpoints(&self, shown: &Shown) -> Vec<ClusterEndpoints> {
+        let fixed = fixed(shown);
         let of = |cluster: Arc<Cluster>| ClusterEndpoints {
             cluster: cluster.config().name.clone(),
-            added_via_api: is_added(&cluster, shown),
+            added_via_api: !fixed.contains(&*cluster.config().name),
             eds_service_name: service_name(&cluster),
             now: Box::new(move || cluster.assignment()),
         };
@@ -102,8 +105,10 @@ impl Runtime {
     }
 }
 
-fn is_added(cluster: &Cluster, shown: &Shown) -> bool {
-    !shown.resources.find(Kind::Cluster, &cluster.config().name).is_some_and(|entry| entry.is_static)
+/// Names of the bootstrap's clusters.
+fn fixed(shown: &Shown) -> HashSet<&str> {
+    let fixed = shown.resources.resources(Kind::Cluster).iter().filter(|entry| entry.is_static);
+    fixed.map(|entry| &*entry.name).collect()
 }
 
 fn service_name(cluster: &Cluster) -> Option<Arc<str>> {
@@ -113,12 +118,12 @@ fn service_name(cluster: &Cluster) -> Option<Arc<str>> {
     }
 }
 
-fn cluster_status(cluster: &Arc<Cluster>, shown: &Shown) -> ClusterStatus {
+fn cluster_status(cluster: &Arc<Cluster>, fixed: &HashSet<&str>) -> ClusterStatus {
     let config = cluster.config();
     ClusterStatus {
         name: config.name.clone(),
         observability_name: config.stat_name.clone(),
-        added_via_api: is_added(cluster, shown),
+        added_via_api: !fixed.contains(&*config.name),
         eds_service_name: service_name(cluster),
         thresholds: [config.circuit_breaker, config.circuit_breaker_high],
         outlier_rates: cluster.outliers().map(|watch| watch.averages()),

@@ -197,6 +197,8 @@ impl Judged {
         AccessLogs::compile(&bootstrap.admin_logs, &sinks, &stats);
         self.notes.extend(sinks.cannot_be_opened());
         self.faults.extend(checked.err().unwrap_or_default().iter().map(Fault::from));
+        let nowhere = bootstrap.leads_nowhere(checks, &|name| there.contains(name));
+        self.faults.extend(nowhere.iter().map(Fault::from));
         // A cluster that is refused cannot be connected to, which need not be told, too.
         if self.faults.is_empty() {
             self.faults.extend(control_plane(bootstrap, &secrets).err().map(Fault::from));

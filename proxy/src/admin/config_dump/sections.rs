@@ -1,5 +1,6 @@
 //! The sections of a dump (`envoy.admin.v3.*ConfigDump`) from what the runtime holds.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::outline::{Field, Leaf, List, Mask, Node};
@@ -76,9 +77,11 @@ impl Section {
         known
     }
 
-    /// Whether it has a field of this name that is no list.
+    /// Whether it has a field of this name that is no list, or could have.
     pub fn has_single(&self, name: &str) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Single(field, _) if *field == name))
+        let has_version = matches!(self.kind, "ClustersConfigDump" | "ListenersConfigDump");
+        (has_version && name == "version_info")
+            || self.parts.iter().any(|part| matches!(part, Part::Single(field, _) if *field == name))
     }
 
     /// The elements of a list.
@@ -171,13 +174,16 @@ fn cluster_section(version: Arc<str>, clusters: &[Entry]) -> Section {
 /// As in Envoy endpoints are what they are now. A version of a service's endpoints that was refused stands beside them.
 fn endpoint_section(admin: &Admin, shown: &Shown) -> Section {
     let local = endpoints::locality(&admin.node);
+    let by_name = |kind| -> HashMap<&str, &Entry> {
+        shown.resources.resources(kind).iter().map(|entry| (&*entry.name, entry)).collect()
+    };
+    let (services, clusters) = (by_name(Kind::Endpoints), by_name(Kind::Cluster));
     let (mut fixed, mut dynamic) = (Vec::new(), Vec::new());
     for ClusterEndpoints { cluster, added_via_api, eds_service_name, now } in admin.source.endpoints(shown) {
-        let find = |kind, name: &str| shown.resources.find(kind, name);
-        let service = eds_service_name.as_deref().and_then(|name| find(Kind::Endpoints, name));
+        let service = eds_service_name.as_deref().and_then(|name| services.get(name).copied());
         let refused = service.and_then(|entry| error_state(entry, ENDPOINTS));
         let body = |entry: Option<&Entry>| entry.and_then(|entry| Some(entry.active.as_ref()?.body.clone()));
-        let received = (body(service), body(find(Kind::Cluster, &cluster)));
+        let received = (body(service), body(clusters.get(&*cluster).copied()));
         let name = eds_service_name.unwrap_or(cluster);
         let (named, local) = (Arc::clone(&name), local.clone());
         let made = move || endpoints::encoded(&named, &now(), &local, || inline::drop_category(&received));
@@ -244,7 +250,8 @@ fn secret_section(secrets: &[Entry]) -> Section {
         // As Envoy, which does not say when it read its own file.
         fields.extend((!resource.is_static).then(|| updated(version)));
         fields.push(("secret", Field::Any(SECRET, version.body.clone())));
-        fields.extend(error_state(resource, SECRET));
+        // Those of the bootstrap have no field for it.
+        fields.extend(error_state(resource, SECRET).filter(|_| !resource.is_static));
         leaf(resource, fields)
     };
     let waiting = |resource: &Entry| match &resource.warming {

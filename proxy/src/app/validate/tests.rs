@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Judged, judge};
+use super::{Judged, judge, placed};
 use crate::app::bootstrap::tests::{options, with};
 
 mod secrets;
@@ -111,6 +111,21 @@ fn a_log_service_that_is_not_there_is_noted() {
         "{:?}",
         judged.notes
     );
+}
+
+#[test]
+fn clusters_that_are_not_there_are_told_beside_what_else_is_wrong() {
+    let manager = |cluster: &str| {
+        json!({ "name": "http", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "", "route_config": { "virtual_hosts": [{ "name": "v", "domains": ["*"], "routes": [
+            { "match": { "prefix": "/" }, "route": { "cluster": cluster } }] }] } } })
+    };
+    let address = json!({ "socket_address": { "address": "127.0.0.1", "port_value": 28_002 } });
+    let listener = json!({ "name": "l", "address": address, "filter_chains": [{ "filters": [manager("nowhere")] }] });
+    let reasons = judged(&with("listeners", listener)).reasons();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons[0].contains("stat_prefix") && reasons[1].contains("unknown cluster 'nowhere'"), "{reasons:?}");
 }
 
 #[test]
