@@ -165,6 +165,7 @@ pub(crate) fn http_status(at: &At<'_>, value: &Option<types::v3::HttpStatus>) ->
     }
 }
 
-fn is_token(byte: u8) -> bool {
+/// Whether it may stand in a header's name.
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -10,7 +10,7 @@ use crate::proto::{core::v3 as pb, json_to_struct, struct_to_json};
 /// `filter_metadata`, by filter name.
 #[derive(Clone, Default)]
 pub struct Metadata {
-    /// `core.v3.Metadata` with nothing else in it.
+    /// As it was received.
     encoded: Box<[u8]>,
     /// The same, once it was asked for; sorted by name.
     read: OnceLock<Box<[Named]>>,
@@ -25,11 +25,14 @@ pub fn value_of(bytes: &[u8]) -> Option<serde_json::Value> {
 }
 
 impl Metadata {
-    /// What a message says of filters.
+    /// What a message says. What is typed is for dumps alone.
     pub(crate) fn of(proto: &pb::Metadata) -> Metadata {
-        let filter_metadata = proto.filter_metadata.clone();
-        let alone = pb::Metadata { filter_metadata, ..pb::Metadata::default() };
-        Metadata { encoded: alone.encode_to_vec().into(), read: OnceLock::new() }
+        Metadata { encoded: proto.encode_to_vec().into(), read: OnceLock::new() }
+    }
+
+    /// `core.v3.Metadata`, encoded.
+    pub fn encoded(&self) -> &[u8] {
+        &self.encoded
     }
 
     /// What stands under a filter's name.

@@ -216,7 +216,7 @@ impl Options {
     }
 
     /// What is wrong beside what a message is refused for.
-    pub(crate) fn add_faults(&self, faults: impl Iterator<Item = Rejection>) {
+    pub fn add_faults(&self, faults: impl Iterator<Item = Rejection>) {
         if self.tells_all {
             self.faults.borrow_mut().extend(faults);
         }

@@ -17,7 +17,7 @@ use crate::runtime::Live;
 use crate::tracing::OfRoute;
 
 mod action;
-mod clusters;
+pub(crate) mod clusters;
 pub(crate) mod decode;
 mod forward;
 pub(crate) mod hash;

@@ -35,6 +35,7 @@ const ASKED: &[&str] = &[
     "GET /config_dump?resource=static_clusters",
     "GET /config_dump?resource=nothing",
     "GET /config_dump?resource=bootstrap",
+    "GET /config_dump?resource=version_info",
     "GET /config_dump?mask=nothing",
     "GET /config_dump?mask=bootstrap",
     "GET /config_dump?name_regex=(",

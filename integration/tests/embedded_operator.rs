@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 
 use outrigger_integration::control_plane::resources::types;
 use outrigger_integration::embedded::sidecar::Sidecar;
-use outrigger_integration::embedded::{EmbeddedMesh, RATINGS, binary};
+use outrigger_integration::embedded::{EmbeddedMesh, RATINGS, binary, ports};
+use outrigger_integration::parity::started::Started;
 use outrigger_integration::skip;
 use serde_json::json;
 
@@ -137,8 +138,72 @@ async fn readiness_is_waited_for_and_checked() {
     assert!(code == 1 && text.contains("it is DRAINING"), "{code} {text}");
     let (code, text) = command(&["wait", "--admin", "unix:/nowhere/admin", "--timeout", "200ms"]).await;
     assert!(code == 3 && text.contains("unix:/nowhere/admin does not answer"), "{code} {text}");
-    let (code, text) = command(&["config", "clusters", "--admin", &mesh.app.address().to_string()]).await;
+    let foreign = mesh.app.address().to_string();
+    let (code, text) = command(&["config", "clusters", "--admin", &foreign]).await;
     assert!(code == 3 && text.contains("is this the admin interface?"), "{code} {text}");
+    let (code, text) = command(&["healthcheck", "--admin", &foreign]).await;
+    assert!(code == 1 && text.contains("is this the admin interface?") && text.lines().count() == 1, "{code} {text}");
+}
+
+/// A proxy that has its certificates from files, of which one is no good, and no names for the hosts file.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_proxy_of_files_lacks_is_said() {
+    let (admin, port) = (ports::free(ports::loopback()), ports::free(ports::loopback()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let secret = json!({ "resources": [{
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+        "name": "own", "tls_certificate": { "certificate_chain": { "inline_string": "no PEM" }, "private_key": { "inline_string": "nor this" } },
+    }] });
+    let file = folder.path().join("secret.json");
+    std::fs::write(&file, secret.to_string()).expect("a file");
+    let bootstrap = |allowed: &[&str]| {
+        let place = |at: std::net::SocketAddr| json!({ "socket_address": { "address": at.ip().to_string(), "port_value": at.port() } });
+        let allowed: Vec<_> = allowed.iter().map(|prefix| json!({ "prefix": prefix })).collect();
+        let tls = json!({ "name": "tls", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": { "tls_certificate_sds_secret_configs": [
+                { "name": "own", "sds_config": { "path_config_source": { "path": file.display().to_string() } } } ] },
+        } });
+        let echo = json!({ "name": "echo", "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo" } });
+        json!({
+            "admin": { "address": place(admin), "allow_paths": allowed },
+            "node": { "id": "n", "cluster": "c" },
+            "static_resources": {
+                "listeners": [{ "name": "in", "address": place(port), "filter_chains": [{ "filters": [echo], "transport_socket": tls }] }],
+                "clusters": [{ "name": "nobody", "type": "STATIC" }],
+            },
+        })
+    };
+    let program = binary::build().expect("the binary");
+    let proxy =
+        Started::working(&program, tempfile::tempdir().expect("a folder"), &bootstrap(&[]), admin).expect("it starts");
+    let at = admin.to_string();
+    let target = port.to_string();
+    let (code, text) = command(&["explain", &target, "--admin", &at]).await;
+    says(&text, &["it wants TLS, and the application speaks plain text"]);
+    assert_eq!(code, 1, "{text}");
+    let (code, text) = command(&["explain", &target, "--tls", "--admin", &at]).await;
+    says(&text, &["our certificate 'own' is refused: ", "no PEM certificate in it"]);
+    assert_eq!(code, 1, "{text}");
+    let (code, text) = command(&["config", "--admin", &at, "secrets"]).await;
+    says(&text, &["warming", "own is refused: "]);
+    assert_eq!(code, 0, "{text}");
+    let (_, text) = command(&["config", "endpoints", "--admin", &at]).await;
+    says(&text, &["no endpoint", "nobody"]);
+    let hosts = folder.path().join("hosts").display().to_string();
+    let (code, text) = command(&["hosts", "--check", "--file", &hosts, "--admin", &at]).await;
+    says(&text, &["holds no block, and there is none that it could hold"]);
+    assert_eq!(code, 1, "{text}");
+    drop(proxy);
+    let bootstrap = bootstrap(&["/stats", "/ready"]);
+    let _proxy =
+        Started::working(&program, tempfile::tempdir().expect("a folder"), &bootstrap, admin).expect("it starts");
+    for line in [&["explain", "a:80"][..], &["config", "listeners"], &["hosts"]] {
+        let (code, text) = command(&[line, &["--admin", &at]].concat()).await;
+        says(&text, &["does not allow /config_dump?include_eds: let admin.allow_paths"]);
+        assert_eq!(code, 3, "{text}");
+    }
+    assert_eq!(command(&["healthcheck", "--admin", &at]).await, (0, "LIVE\n".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +236,10 @@ async fn files_are_judged_with_their_lines() {
         ],
     );
     assert_eq!(code, 1, "{text}");
-    assert_eq!(command(&["validate", "/nowhere.yaml"]).await.0, 1);
+    let (code, text) = command(&["validate", "/nowhere.yaml"]).await;
+    assert!(code == 1 && text.starts_with("/nowhere.yaml: cannot be read: ") && !text.contains("-c"), "{code} {text}");
+    let (_, text) = command(&["-c", &bad]).await;
+    says(&text, &[&format!("{bad}:4: static_resources.clusters[\"a\"].connect_timeout: ")]);
     assert_eq!(command(&["validate"]).await.0, 2);
 }
 

@@ -21,6 +21,7 @@ use config::bootstrap::Bootstrap;
 use tokio::sync::Notify;
 
 use self::ground::Ground;
+use self::validate::placed;
 pub use self::validate::{Fault, Judged, judge};
 use self::wiring::Wired;
 use crate::admin::Admin;
@@ -52,7 +53,7 @@ pub fn run(invocation: &Invocation) -> ExitCode {
             let served = bootstrap::load(options)
                 .map(|bootstrap| node::located(bootstrap, options, || Sources::of_process().ask()))
                 .and_then(|bootstrap| serve(options, &bootstrap, &log, options.mode == Mode::InitOnly));
-            served.err().iter().flat_map(|reasons| reasons.lines()).map(str::to_owned).collect()
+            served.err().iter().flat_map(|reasons| reasons.lines()).map(|reason| placed(options, reason)).collect()
         }
     };
     faults.iter().for_each(|reason| refuse(options, reason));

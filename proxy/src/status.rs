@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::SystemTime;
 
 use config::address::Address;
-use config::endpoint::{HealthStatus, Locality};
+use config::endpoint::{EndpointCheck, HealthStatus, Locality};
+use config::metadata::Metadata;
 use tokio::sync::oneshot;
 
 use crate::stats::ServerState;
@@ -121,6 +122,42 @@ pub struct HostStatus {
     pub canary: bool,
     /// Counts.
     pub counts: HostCounts,
+}
+
+/// A cluster's endpoints as they are at one moment, in the shape of an assignment.
+#[derive(Debug, Clone, Default)]
+pub struct Assignment {
+    /// `overprovisioning_factor`, percent.
+    pub overprovisioning: u32,
+    /// Of a million requests so many are not sent.
+    pub drops: u32,
+    /// They.
+    pub hosts: Vec<AssignedHost>,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub struct AssignedHost {
+    /// Where it is reached; of names what they resolve to.
+    pub address: Address,
+    /// Further addresses.
+    pub additional: Box<[SocketAddr]>,
+    /// `hostname`.
+    pub hostname: Arc<str>,
+    /// Healthy, degraded or unhealthy: what the control plane says and what was found out, together.
+    pub health: HealthStatus,
+    /// Weight.
+    pub weight: u32,
+    /// 0 is the highest.
+    pub priority: u32,
+    /// Where.
+    pub locality: Locality,
+    /// The weight of its locality.
+    pub locality_weight: Option<u32>,
+    /// Its metadata, where it has a field for it.
+    pub metadata: Option<Arc<Metadata>>,
+    /// How it is checked.
+    pub check: Option<Arc<EndpointCheck>>,
 }
 
 /// What happened at an endpoint, over all workers, by Envoy's names.

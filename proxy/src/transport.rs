@@ -4,6 +4,7 @@
 mod ahead;
 mod front;
 mod gate;
+mod octets;
 mod socket;
 
 use std::io;
@@ -18,6 +19,7 @@ use crate::stats::Counter;
 
 pub use front::Front;
 pub use gate::{Gate, Gated};
+pub use octets::Counting;
 
 /// A connection's byte stream. Bytes that listener filters have read already come first.
 #[derive(Debug)]
@@ -68,6 +70,8 @@ pub enum Io {
     TlsClient(Box<tokio_rustls::client::TlsStream<Box<Stream>>>),
     /// Any of these, read by way of a gate.
     Gated(Box<Gated>),
+    /// Any of these, its octets counted.
+    Counting(Box<Counting>),
     /// An in-memory pipe, for tests.
     Memory(DuplexStream),
 }
@@ -110,6 +114,7 @@ impl Stream {
             Io::TlsServer(stream) => stream.get_ref().0.tcp_socket(),
             Io::TlsClient(stream) => stream.get_ref().0.tcp_socket(),
             Io::Gated(gated) => gated.stream().tcp_socket(),
+            Io::Counting(counting) => counting.stream().tcp_socket(),
             Io::Unix(_) | Io::Memory(_) => None,
         }
     }
@@ -161,6 +166,7 @@ impl Stream {
             // The library has neither text nor the end in hand: it has looked at every whole record that it has.
             Io::TlsServer(io) if io.get_ref().1.wants_read() => io.get_ref().0.quiet_socket(),
             Io::TlsClient(io) if io.get_ref().1.wants_read() => io.get_ref().0.quiet_socket(),
+            Io::Counting(io) => io.stream().quiet_socket(),
             Io::TlsServer(_) | Io::TlsClient(_) | Io::Unix(_) | Io::Gated(_) | Io::Memory(_) => None,
         }
     }
@@ -234,6 +240,7 @@ impl Stream {
             Io::TlsServer(io) => Pin::new(io).poll_read(cx, out).map(end_without_notice),
             Io::TlsClient(io) => Pin::new(io).poll_read(cx, out).map(end_without_notice),
             Io::Gated(io) => Pin::new(io).poll_read(cx, out),
+            Io::Counting(io) => Pin::new(io).poll_read(cx, out),
             Io::Memory(io) => Pin::new(io).poll_read(cx, out),
         }
     }
@@ -279,6 +286,7 @@ macro_rules! each {
             Io::TlsServer($io) => $call,
             Io::TlsClient($io) => $call,
             Io::Gated($io) => $call,
+            Io::Counting($io) => $call,
             Io::Memory($io) => $call,
         }
     };
@@ -292,6 +300,7 @@ impl AsyncWrite for Stream {
             Io::TlsServer(io) => Pin::new(io).poll_write(cx, data),
             Io::TlsClient(io) => Pin::new(io).poll_write(cx, data),
             Io::Gated(io) => Pin::new(io).poll_write(cx, data),
+            Io::Counting(io) => Pin::new(io).poll_write(cx, data),
             Io::Memory(io) => Pin::new(io).poll_write(cx, data),
         };
         self.count_written(result)
@@ -321,6 +330,7 @@ impl AsyncWrite for Stream {
             Io::TlsServer(io) => io.is_write_vectored(),
             Io::TlsClient(io) => io.is_write_vectored(),
             Io::Gated(io) => io.is_write_vectored(),
+            Io::Counting(io) => io.is_write_vectored(),
             Io::Memory(io) => io.is_write_vectored(),
         }
     }

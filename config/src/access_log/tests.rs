@@ -69,6 +69,13 @@ fn wrong_formats() {
         "%PROTOCOL:3%",
         "%REQ(X):99999999999999999999999%",
         "%REQ(X\n)%",
+        "%REQ(X-A:3)%",
+        "%REQ(X A)%",
+        "%REQ(A?B C)%",
+        "%REQ(:)%",
+        "%REQ(::a)%",
+        "%RESP(é)%",
+        "%TRAILER(a/b)%",
         "%START_TIME(%Y\n)%",
         "%é%",
     ] {

@@ -8,6 +8,7 @@ use crate::cluster::{self, Cluster};
 use crate::listener::{self, Listener};
 use crate::options::Options;
 use crate::rejection::{At, Rejection};
+use crate::route::clusters::in_bytes;
 use crate::secret::{self, Secret};
 
 /// A static resource, read.
@@ -54,6 +55,20 @@ impl Bootstrap {
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+}
+
+impl Bootstrap {
+    /// Clusters that are not there, of those static listeners that cannot be read and are told of for that alone.
+    pub fn leads_nowhere(&self, options: &Options, known: &dyn Fn(&str) -> bool) -> Vec<BootstrapError> {
+        let unread = |listener: &&StaticResource| listener::decode(&listener.body, options).is_err();
+        let unread: Vec<&StaticResource> = self.static_listeners.iter().filter(unread).collect();
+        // They have been told.
+        options.take_faults();
+        let nowhere = |listener: &&StaticResource| in_bytes::leads_nowhere(&listener.body, known);
+        let blamed =
+            unread.iter().flat_map(|one| nowhere(one).into_iter().map(move |fault| one.blame("listeners", fault)));
+        blamed.collect()
     }
 }
 

@@ -13,19 +13,44 @@ use crate::rejection::{At, Rejection};
 use crate::tracing::Provider;
 
 /// Whether there is a cluster of this name.
-type Known<'a> = &'a dyn Fn(&str) -> bool;
+pub(crate) type Known<'a> = &'a dyn Fn(&str) -> bool;
+
+pub(crate) mod in_bytes;
 
 impl Listener {
     /// Refuses the listener for a table inside it that names a cluster which is not there, unless the table says that it may, and for a tracer
     /// of Zipkin's without its collector.
     pub fn leads_to(&self, known: Known<'_>) -> Result<(), Rejection> {
+        self.leads_nowhere(known).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// All such reasons to refuse it, within limits: whoever mends a file wants the list.
+    pub fn leads_nowhere(&self, known: Known<'_>) -> Vec<Rejection> {
         let root = At::root();
         let at_chains = root.field("filter_chains");
+        let mut faults = Faults::default();
         for (index, chain) in self.filter_chains.iter().enumerate() {
-            chain_leads_to(&at_chains.index(index), chain, known)?;
+            chain_leads_to(&at_chains.index(index), chain, known, &mut faults);
         }
-        let last = self.default_filter_chain.as_ref();
-        last.map_or(Ok(()), |chain| chain_leads_to(&root.field("default_filter_chain"), chain, known))
+        if let Some(chain) = &self.default_filter_chain {
+            chain_leads_to(&root.field("default_filter_chain"), chain, known, &mut faults);
+        }
+        faults.0
+    }
+}
+
+/// Clusters that are not there.
+#[derive(Default)]
+struct Faults(Vec<Rejection>);
+
+impl Faults {
+    /// More are of no use to anybody.
+    const MOST: usize = 100;
+
+    fn add(&mut self, fault: impl FnOnce() -> Rejection) {
+        if self.0.len() < Faults::MOST {
+            self.0.push(fault());
+        }
     }
 }
 
@@ -54,39 +79,49 @@ fn logs_of(chain: &FilterChain) -> &[AccessLog] {
     }
 }
 
-fn chain_leads_to(at: &At<'_>, chain: &FilterChain, known: Known<'_>) -> Result<(), Rejection> {
-    let TerminalFilter::Http(manager) = &chain.terminal else { return Ok(()) };
+fn chain_leads_to(at: &At<'_>, chain: &FilterChain, known: Known<'_>, faults: &mut Faults) {
+    let TerminalFilter::Http(manager) = &chain.terminal else { return };
     let at = at.field("filters");
     let at = at.index(chain.filters.len());
     let at = at.field("typed_config");
     if let Some(Provider::Zipkin(zipkin)) = manager.tracing.as_ref().and_then(|tracing| tracing.provider.as_deref()) {
-        spans_lead_to(&at.field("tracing"), &zipkin.collector.uri.cluster, known)?;
+        spans_lead_to(&at.field("tracing"), &zipkin.collector.uri.cluster, known, faults);
     }
-    let RouteSource::Inline(table) = &manager.routes else { return Ok(()) };
-    if table.validate_clusters.unwrap_or(true) { table.leads_to(&at.field("route_config"), known) } else { Ok(()) }
+    if let RouteSource::Inline(table) = &manager.routes
+        && table.validate_clusters.unwrap_or(true)
+    {
+        table.leads_to(&at.field("route_config"), known, faults);
+    }
 }
 
 /// As in Envoy, Zipkin's collector alone: OpenTelemetry's may come later.
-fn spans_lead_to(at: &At<'_>, name: &str, known: Known<'_>) -> Result<(), Rejection> {
+fn spans_lead_to(at: &At<'_>, name: &str, known: Known<'_>, faults: &mut Faults) {
     if known(name) {
-        return Ok(());
+        return;
     }
     let at = at.field("provider");
     let at = at.field("typed_config");
-    Err(at.field("collector_cluster").reject(format!(
-        "envoy.tracers.zipkin: unknown cluster '{name}'; correct the name, or add the cluster (for a static listener: to \
-         static_resources.clusters)"
-    )))
+    faults.add(|| {
+        at.field("collector_cluster").reject(format!(
+            "envoy.tracers.zipkin: unknown cluster '{name}'; correct the name, or add the cluster (for a static listener: to \
+             static_resources.clusters)"
+        ))
+    });
 }
 
 impl RouteConfiguration {
     /// Refuses a table over RDS that names a cluster which is not there, if it says that this is to be looked at.
     pub fn leads_to_where_asked(&self, known: Known<'_>) -> Result<(), Rejection> {
-        if self.validate_clusters.unwrap_or(false) { self.leads_to(&At::root(), known) } else { Ok(()) }
+        if !self.validate_clusters.unwrap_or(false) {
+            return Ok(());
+        }
+        let mut faults = Faults::default();
+        self.leads_to(&At::root(), known, &mut faults);
+        faults.0.into_iter().next().map_or(Ok(()), Err)
     }
 
     /// In Envoy's order: of each route its clusters, then its mirrors, wherever it has them from. Those of a host without routes are nobody's.
-    fn leads_to(&self, at: &At<'_>, known: Known<'_>) -> Result<(), Rejection> {
+    fn leads_to(&self, at: &At<'_>, known: Known<'_>, faults: &mut Faults) {
         let at_hosts = at.field("virtual_hosts");
         for (host_index, host) in self.virtual_hosts.iter().enumerate() {
             let at_host = at_hosts.index(host_index);
@@ -97,7 +132,7 @@ impl RouteConfiguration {
             }
             for (index, route) in host.routes.iter().chain(&of_tree).enumerate() {
                 let at_route = if host.matcher.is_some() { at_host.field("matcher") } else { at_routes.index(index) };
-                route_leads_to(&at_route, route, known)?;
+                route_leads_to(&at_route, route, known, faults);
                 let (level, mirrors) = self.mirrors_of(host, route);
                 let at_level = match level {
                     Level::Table => *at,
@@ -106,10 +141,9 @@ impl RouteConfiguration {
                 };
                 let at_action = at_level.field("route");
                 let at_level = if level == Level::Route { &at_action } else { &at_level };
-                mirrors_lead_to(&at_level.field("request_mirror_policies"), mirrors, known)?;
+                mirrors_lead_to(&at_level.field("request_mirror_policies"), mirrors, known, faults);
             }
         }
-        Ok(())
     }
 
     fn mirrors_of<'a>(&'a self, host: &'a VirtualHost, route: &'a Route) -> (Level, &'a [Mirror]) {
@@ -129,42 +163,43 @@ enum Level {
     Route,
 }
 
-fn route_leads_to(at: &At<'_>, route: &Route, known: Known<'_>) -> Result<(), Rejection> {
-    let Action::Forward(forward) = &route.action else { return Ok(()) };
+fn route_leads_to(at: &At<'_>, route: &Route, known: Known<'_>, faults: &mut Faults) {
+    let Action::Forward(forward) = &route.action else { return };
     let at = at.field("route");
     match &forward.cluster {
-        ClusterChoice::Single(name) => exists(&at.field("cluster"), "unknown cluster", name, known),
+        ClusterChoice::Single(name) => exists(&at.field("cluster"), "unknown cluster", name, known, faults),
         ClusterChoice::Weighted(list) => {
             let at = at.field("weighted_clusters");
             let at = at.field("clusters");
-            let each = list.iter().enumerate();
-            each.filter(|(_, one)| one.header.is_none())
-                .map(|(index, one)| (at.index(index), one))
-                .try_for_each(|(at, one)| exists(&at.field("name"), "unknown weighted cluster", &one.name, known))
+            for (index, one) in list.iter().enumerate().filter(|(_, one)| one.header.is_none()) {
+                let at = at.index(index);
+                exists(&at.field("name"), "unknown weighted cluster", &one.name, known, faults);
+            }
         }
-        ClusterChoice::Header(_) => Ok(()),
+        ClusterChoice::Header(_) => {}
     }
 }
 
-fn mirrors_lead_to(at: &At<'_>, mirrors: &[Mirror], known: Known<'_>) -> Result<(), Rejection> {
+fn mirrors_lead_to(at: &At<'_>, mirrors: &[Mirror], known: Known<'_>, faults: &mut Faults) {
     for (index, mirror) in mirrors.iter().enumerate() {
         if let MirrorTarget::Cluster(name) = &mirror.to {
             let at = at.index(index);
-            exists(&at.field("cluster"), "unknown shadow cluster", name, known)?;
+            exists(&at.field("cluster"), "unknown shadow cluster", name, known, faults);
         }
     }
-    Ok(())
 }
 
 /// Envoy's words, and what to do.
-fn exists(at: &At<'_>, problem: &str, name: &str, known: Known<'_>) -> Result<(), Rejection> {
+fn exists(at: &At<'_>, problem: &str, name: &str, known: Known<'_>, faults: &mut Faults) {
     if known(name) {
-        return Ok(());
+        return;
     }
-    Err(at.reject(format!(
-        "route: {problem} '{name}'; correct the name, add the cluster (for a static table: to static_resources.clusters), or set \
-         validate_clusters of the table to false, and such requests are answered 503"
-    )))
+    faults.add(|| {
+        at.reject(format!(
+            "route: {problem} '{name}'; correct the name, add the cluster (for a static table: to static_resources.clusters), or set \
+             validate_clusters of the table to false, and such requests are answered 503"
+        ))
+    });
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
+use envoy_types::pb::envoy::config::core::v3::TrafficDirection;
+use envoy_types::pb::envoy::config::listener::v3::Listener;
+use prost::Message;
 
 use super::parameters::{self, Parameter, named, one_of};
 use super::query::Query;
@@ -12,6 +15,7 @@ use super::{
     server_info, stats, ui,
 };
 use crate::status::{Request, Shown};
+use crate::store::{Entry, Kind};
 
 struct Command {
     path: &'static str,
@@ -116,7 +120,7 @@ const COMMANDS: &[Command] = &[
             named("inboundonly", "Only listeners whose traffic_direction is INBOUND"),
         ],
         changes: true,
-        run: Now(drain),
+        run: OfConfiguration(drain),
     },
     Command {
         path: "/healthcheck/fail",
@@ -415,11 +419,20 @@ fn ready(admin: &Admin) -> Response {
     reply::failure(status, format!("{state}\n"))
 }
 
-fn drain(admin: &std::sync::Arc<Admin>, query: &Query) -> Response {
-    let drain = Request::Drain {
-        inbound_only: query.has("inboundonly"),
-        graceful: query.has("graceful"),
-        skip_exit: query.has("skip_exit"),
-    };
-    act(|| admin.source.ask(drain))
+fn drain(admin: &std::sync::Arc<Admin>, query: &Query, shown: &Shown) -> Response {
+    let inbound_only = query.has("inboundonly");
+    let is_idle = inbound_only && !shown.resources.resources(Kind::Listener).iter().any(is_inbound);
+    let drain = Request::Drain { inbound_only, graceful: query.has("graceful"), skip_exit: query.has("skip_exit") };
+    // Those that come later do not serve either.
+    admin.source.ask(drain);
+    match is_idle {
+        true => reply::text("OK: nothing drains, for no listener has the traffic_direction INBOUND\n"),
+        false => reply::ok(),
+    }
+}
+
+fn is_inbound(listener: &Entry) -> bool {
+    let body = listener.active.as_ref().or(listener.warming.as_ref()).map(|version| version.body.clone());
+    let message = body.and_then(|body| Listener::decode(body).ok());
+    message.is_some_and(|message| message.traffic_direction() == TrafficDirection::Inbound)
 }

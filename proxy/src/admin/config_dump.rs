@@ -14,6 +14,7 @@ use super::query::Query;
 use super::{Admin, reply};
 use crate::status::Shown;
 
+mod endpoints;
 mod inline;
 mod outline;
 mod sections;
@@ -33,7 +34,7 @@ pub fn show(admin: &Admin, query: &Query, shown: &Shown) -> Response {
         }
     };
     let mask = query.get("mask").map(Mask::parse).filter(|mask| !mask.is_empty());
-    let mut sections = sections::all(admin, &shown.resources, query.has("include_eds"));
+    let mut sections = sections::all(admin, shown, query.has("include_eds"));
     if let Some(names) = &names {
         sections.iter_mut().for_each(|section| section.keep_names(|name| names.is_match(name.as_bytes())));
     }

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use clap::ValueEnum;
 use config::discreet::HIDDEN;
+use serde_json::{Value, json};
 
 use super::config_dump::{Tree, message_tree};
 use super::{Admin, reply};
@@ -18,6 +19,7 @@ struct ServerInfo<'a> {
     command_line_options: CommandLine<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<Tree>,
+    hot_restart_initializing: bool,
 }
 
 #[derive(serde::Serialize)]
@@ -41,6 +43,7 @@ struct CommandLine<'a> {
     parent_shutdown_time: String,
     mode: &'static str,
     disable_hot_restart: bool,
+    enable_mutex_tracing: bool,
     restart_epoch: u32,
     cpuset_threads: bool,
     reject_unknown_dynamic_fields: bool,
@@ -50,10 +53,16 @@ struct CommandLine<'a> {
     use_dynamic_base_id: bool,
     base_id_path: String,
     drain_strategy: &'static str,
+    enable_fine_grain_logging: bool,
+    socket_path: &'static str,
+    socket_mode: u32,
     enable_core_dump: bool,
     stats_tag: [&'static str; 0],
+    skip_hot_restart_on_no_parent: bool,
+    skip_hot_restart_parent_stats: bool,
     skip_deprecated_logs: bool,
     file_flush_min_size: usize,
+    log_stacktrace_single_entry: bool,
 }
 
 /// As Envoy's, with our version.
@@ -67,8 +76,60 @@ pub fn show(admin: &Admin) -> Response {
         uptime_all_epochs: uptime,
         hot_restart_version: "disabled",
         command_line_options: command_line(admin),
-        node,
+        node: node.map(complete),
+        hot_restart_initializing: false,
     })
+}
+
+/// The node with what it does not say, at its defaults: here, and here alone, Envoy prints those.
+fn complete(node: Tree) -> Tree {
+    let Tree::Map(mut fields) = node else { return node };
+    for (name, value) in &mut fields {
+        *value = match (name.as_str(), std::mem::replace(value, Tree::Plain(Value::Null))) {
+            ("user_agent_build_version", Tree::Map(build)) => {
+                let version = |(name, value): (String, Tree)| match name.as_str() {
+                    "version" => {
+                        (name, filled(value, &["major_number", "minor_number", "patch"].map(|one| (one, json!(0)))))
+                    }
+                    _ => (name, value),
+                };
+                Tree::Map(build.into_iter().map(version).collect())
+            }
+            ("extensions", Tree::List(extensions)) => Tree::List(
+                extensions
+                    .into_iter()
+                    .map(|one| {
+                        let texts = ["name", "category", "type_descriptor"].map(|field| (field, json!("")));
+                        filled(one, &[&texts[..], &[("disabled", json!(false)), ("type_urls", json!([]))]].concat())
+                    })
+                    .collect(),
+            ),
+            ("locality", place) => filled(place, &["region", "zone", "sub_zone"].map(|one| (one, json!("")))),
+            (_, value) => value,
+        };
+    }
+    for (last, empty) in
+        [("client_features", json!([])), ("listening_addresses", json!([])), ("dynamic_parameters", json!({}))]
+    {
+        if !fields.iter().any(|(name, _)| name == last) {
+            fields.push((last.to_owned(), Tree::Plain(empty)));
+        }
+    }
+    Tree::Map(fields)
+}
+
+/// A message with these fields first, each as it is or at its default.
+fn filled(message: Tree, wanted: &[(&str, Value)]) -> Tree {
+    let Tree::Map(mut fields) = message else { return message };
+    let mut all = Vec::with_capacity(fields.len().max(wanted.len()));
+    for (name, default) in wanted {
+        all.push(match fields.iter().position(|(field, _)| field == name) {
+            Some(at) => fields.remove(at),
+            None => ((*name).to_owned(), Tree::Plain(default.clone())),
+        });
+    }
+    all.extend(fields);
+    Tree::Map(all)
 }
 
 fn command_line(admin: &Admin) -> CommandLine<'_> {
@@ -103,6 +164,7 @@ fn command_line(admin: &Admin) -> CommandLine<'_> {
             Mode::InitOnly => "InitOnly",
         },
         disable_hot_restart: options.disable_hot_restart,
+        enable_mutex_tracing: false,
         restart_epoch: options.restart_epoch,
         cpuset_threads: options.cpuset_threads,
         reject_unknown_dynamic_fields: options.reject_unknown_dynamic_fields,
@@ -115,10 +177,16 @@ fn command_line(admin: &Admin) -> CommandLine<'_> {
             DrainStrategy::Gradual => "Gradual",
             DrainStrategy::Immediate => "Immediate",
         },
+        enable_fine_grain_logging: false,
+        socket_path: "@envoy_domain_socket",
+        socket_mode: 0,
         enable_core_dump: options.enable_core_dump,
         stats_tag: [],
+        skip_hot_restart_on_no_parent: false,
+        skip_hot_restart_parent_stats: false,
         skip_deprecated_logs: options.skip_deprecated_logs,
         file_flush_min_size: options.flush_size() / 1024,
+        log_stacktrace_single_entry: false,
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use config::cluster::Thresholds;
 use tokio::sync::oneshot;
 
-use crate::status::{HostStatus, Request, Shown};
+use crate::status::{Assignment, HostStatus, Request, Shown};
 use crate::tls::ContextFacts;
 
 /// The runtime, as admin sees it. Methods answer at once, from what is at hand; what configuration is, the control loop tells.
@@ -19,6 +19,8 @@ pub trait Source: Send + Sync + 'static {
     fn shown(&self) -> oneshot::Receiver<Shown>;
     /// Active clusters.
     fn clusters(&self, shown: &Shown) -> Vec<ClusterStatus>;
+    /// The endpoints of active clusters, by cluster.
+    fn endpoints(&self, shown: &Shown) -> Vec<ClusterEndpoints>;
     /// Certificates in use, by TLS context.
     fn certificates(&self) -> Vec<ContextFacts>;
     /// The encoded `Bootstrap` (static resources may be left out: they are in [`Source::shown`]) and when it was read.
@@ -50,4 +52,16 @@ pub struct ClusterStatus {
     pub hosts: Vec<HostStatus>,
     /// Of outlier detection, where there is any: the average success rate and the threshold of ejection, of all and of local origin.
     pub outlier_rates: Option<[f64; 4]>,
+}
+
+/// A cluster whose endpoints are asked for when their turn comes.
+pub struct ClusterEndpoints {
+    /// Name of the cluster.
+    pub cluster: Arc<str>,
+    /// It came from the control plane.
+    pub added_via_api: bool,
+    /// `eds_cluster_config.service_name`, else the name, for EDS clusters.
+    pub eds_service_name: Option<Arc<str>>,
+    /// They.
+    pub now: Box<dyn Fn() -> Assignment + Send + Sync>,
 }

@@ -16,7 +16,7 @@ use super::source::*;
 use super::*;
 use crate::logs::SinkSettings;
 use crate::stats::StatsSettings;
-use crate::status::{HealthFlags, HostCounts, HostStatus, ListenerStatus, Request, Shown};
+use crate::status::{Assignment, HealthFlags, HostCounts, HostStatus, ListenerStatus, Request, Shown};
 use crate::store::{Entry, Kind, Snapshot};
 use crate::telemetry::process_log::{self, DEFAULT_PATTERN, Settings};
 use crate::tls::{CertificateFacts, ContextFacts};
@@ -71,6 +71,17 @@ impl Source for Fake {
             hosts,
         };
         vec![cluster("up", vec![host]), cluster("other", vec![])]
+    }
+
+    fn endpoints(&self, shown: &Shown) -> Vec<ClusterEndpoints> {
+        let active = shown.resources.resources(Kind::Cluster).iter().filter(|entry| entry.active.is_some());
+        let of = |entry: &Entry| ClusterEndpoints {
+            cluster: entry.name.clone(),
+            added_via_api: !entry.is_static,
+            eds_service_name: shown.resources.find(Kind::Endpoints, &entry.name).map(|service| service.name.clone()),
+            now: Box::new(|| Assignment { overprovisioning: 140, ..Assignment::default() }),
+        };
+        active.map(of).collect()
     }
 
     fn certificates(&self) -> Vec<ContextFacts> {
@@ -272,8 +283,13 @@ async fn the_agents_drain_probe() {
 #[tokio::test]
 async fn draining() {
     let (admin, fake) = admin();
-    for target in ["/drain_listeners?inboundonly&graceful", "/drain_listeners?skip_exit", "/drain_listeners"] {
-        assert_eq!(post(&admin, target).await, (200, "OK\n".into()));
+    let nothing = "OK: nothing drains, for no listener has the traffic_direction INBOUND\n";
+    for (target, said) in [
+        ("/drain_listeners?inboundonly&graceful", nothing),
+        ("/drain_listeners?skip_exit", "OK\n"),
+        ("/drain_listeners", "OK\n"),
+    ] {
+        assert_eq!(post(&admin, target).await, (200, said.into()));
     }
     assert_eq!(get(&admin, "/drain_listeners").await, (405, "Method GET not allowed, POST required.".into()));
     assert_eq!(
@@ -440,6 +456,10 @@ async fn server_info() {
     assert_eq!(options["log_level"], "warning");
     assert_eq!(options["concurrency"], 2);
     assert_eq!(info["version"].as_str().unwrap().split('/').count(), 5);
+    // Fields at their defaults are there, too.
+    assert_eq!(options["socket_mode"], 0);
+    assert_eq!(info["hot_restart_initializing"], false);
+    assert_eq!(info["node"]["client_features"], serde_json::json!([]));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What admin sees of the runtime, and what it may ask of it. `app` makes it; admin's own code knows only [`Source`].
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use config::cluster::Discovery;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::admin::source::{ClusterStatus, Source};
+use crate::admin::source::{ClusterEndpoints, ClusterStatus, Source};
 use crate::cluster::Cluster;
 use crate::cluster::published::Published;
 use crate::stats::ServerStats;
@@ -52,10 +53,19 @@ impl Source for Runtime {
     }
 
     fn clusters(&self, shown: &Shown) -> Vec<ClusterStatus> {
-        let table = self.published.clusters.load();
-        let mut clusters: Vec<&Arc<Cluster>> = table.values().collect();
-        clusters.sort_by(|left, right| left.config().name.cmp(&right.config().name));
-        clusters.into_iter().map(|cluster| cluster_status(cluster, shown)).collect()
+        let fixed = fixed(shown);
+        self.by_name().iter().map(|cluster| cluster_status(cluster, &fixed)).collect()
+    }
+
+    fn endpoints(&self, shown: &Shown) -> Vec<ClusterEndpoints> {
+        let fixed = fixed(shown);
+        let of = |cluster: Arc<Cluster>| ClusterEndpoints {
+            cluster: cluster.config().name.clone(),
+            added_via_api: !fixed.contains(&*cluster.config().name),
+            eds_service_name: service_name(&cluster),
+            now: Box::new(move || cluster.assignment()),
+        };
+        self.by_name().into_iter().map(of).collect()
     }
 
     fn certificates(&self) -> Vec<ContextFacts> {
@@ -87,17 +97,34 @@ impl Source for Runtime {
     }
 }
 
-fn cluster_status(cluster: &Arc<Cluster>, shown: &Shown) -> ClusterStatus {
+impl Runtime {
+    fn by_name(&self) -> Vec<Arc<Cluster>> {
+        let mut clusters: Vec<Arc<Cluster>> = self.published.clusters.load().values().cloned().collect();
+        clusters.sort_by(|left, right| left.config().name.cmp(&right.config().name));
+        clusters
+    }
+}
+
+/// Names of the bootstrap's clusters.
+fn fixed(shown: &Shown) -> HashSet<&str> {
+    let fixed = shown.resources.resources(Kind::Cluster).iter().filter(|entry| entry.is_static);
+    fixed.map(|entry| &*entry.name).collect()
+}
+
+fn service_name(cluster: &Cluster) -> Option<Arc<str>> {
+    match &cluster.config().discovery {
+        Discovery::Eds { service_name, .. } => Some(service_name.clone()),
+        _ => None,
+    }
+}
+
+fn cluster_status(cluster: &Arc<Cluster>, fixed: &HashSet<&str>) -> ClusterStatus {
     let config = cluster.config();
-    let known = shown.resources.find(Kind::Cluster, &config.name);
     ClusterStatus {
         name: config.name.clone(),
         observability_name: config.stat_name.clone(),
-        added_via_api: !known.is_some_and(|entry| entry.is_static),
-        eds_service_name: match &config.discovery {
-            Discovery::Eds { service_name, .. } => Some(service_name.clone()),
-            _ => None,
-        },
+        added_via_api: !fixed.contains(&*config.name),
+        eds_service_name: service_name(cluster),
         thresholds: [config.circuit_breaker, config.circuit_breaker_high],
         outlier_rates: cluster.outliers().map(|watch| watch.averages()),
         hosts: cluster.host_statuses(),

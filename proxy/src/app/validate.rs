@@ -108,6 +108,21 @@ impl Judged {
     }
 }
 
+/// A sentence `FILE: FIELD: what is wrong` with the line of that field, where the file is the one that the command line names.
+pub(super) fn placed(options: &Options, sentence: &str) -> String {
+    let merged = options.config_yaml.as_ref().is_some_and(|text| !text.is_empty());
+    let Some(file) = options.config_path.as_ref().filter(|_| !merged) else { return sentence.to_owned() };
+    let name = file.display().to_string();
+    let Some(rest) = sentence.strip_prefix(&*name).and_then(|rest| rest.strip_prefix(": ")) else {
+        return sentence.to_owned();
+    };
+    // Names in a path stand in quotes, and may hold colons.
+    let ends = rest.match_indices(": ").map(|(at, _)| at).find(|at| rest[..*at].matches('"').count() % 2 == 0);
+    let path = ends.map_or("", |end| &rest[..end]).to_owned();
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    Fault { path, sentence: sentence.to_owned(), is_unsupported: false }.placed(&name, &text)
+}
+
 /// Judges what the command line names. At least one fault for each resource that is no good.
 pub fn judge(options: &Options) -> Judged {
     let Examined { bootstrap, faults, unread_clusters } = match examine(options) {
@@ -158,7 +173,11 @@ impl Judged {
             }
             StaticConfig::Cluster(cluster) => clusters::made(cluster, &secrets, &stats, &discoveries).map(drop),
             StaticConfig::Listener(listener) => {
-                listener.leads_to(&|name| there.contains(name))?;
+                let mut nowhere = listener.leads_nowhere(&|name| there.contains(name)).into_iter();
+                if let Some(first) = nowhere.next() {
+                    checks.add_faults(nowhere);
+                    return Err(first);
+                }
                 Listener::compile(listener.clone(), &deps, &routes, None)?;
                 again.extend(listener.logs_to_nowhere(&is_known));
                 if listeners.iter().any(|other| other.name == listener.name) {
@@ -178,6 +197,8 @@ impl Judged {
         AccessLogs::compile(&bootstrap.admin_logs, &sinks, &stats);
         self.notes.extend(sinks.cannot_be_opened());
         self.faults.extend(checked.err().unwrap_or_default().iter().map(Fault::from));
+        let nowhere = bootstrap.leads_nowhere(checks, &|name| there.contains(name));
+        self.faults.extend(nowhere.iter().map(Fault::from));
         // A cluster that is refused cannot be connected to, which need not be told, too.
         if self.faults.is_empty() {
             self.faults.extend(control_plane(bootstrap, &secrets).err().map(Fault::from));

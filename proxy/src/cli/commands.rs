@@ -33,7 +33,7 @@ pub enum Command {
     #[command(after_help = HOSTS)]
     Hosts(Hosts),
     /// Show the configuration of the running proxy as tables
-    #[command(subcommand, after_help = CONFIG)]
+    #[command(after_help = CONFIG)]
     Config(Config),
     /// Print the script that completes commands and options in a shell
     #[command(after_help = COMPLETIONS)]
@@ -146,33 +146,53 @@ pub struct Hosts {
     pub file: PathBuf,
 }
 
-/// `outrigger config`.
+/// `outrigger config`. Its options may stand before the table's name, or behind it.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    #[command(subcommand)]
+    #[allow(missing_docs)]
+    pub table: Table,
+    /// Admin interface of the proxy: HOST:PORT, or the path of a Unix socket
+    #[arg(long, global = true, default_value = "127.0.0.1:15000", value_parser = admin, value_name = "ADDRESS")]
+    pub admin: String,
+    /// Aligned columns, or the resources as they came, as JSON
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+/// A table.
 #[derive(Debug, Clone, Subcommand)]
-pub enum Config {
+pub enum Table {
     /// Listeners: where they are bound, or why not, and where their filter chains lead
-    Listeners(Shown),
+    Listeners(Named),
     /// Route tables: hosts, matches, and where requests go
-    Routes(Shown),
+    Routes(Named),
     /// Clusters: how their endpoints are found, how many there are, and how they are spoken to
-    Clusters(Shown),
+    Clusters(Named),
     /// Endpoints with their health
-    Endpoints(Shown),
+    Endpoints(Named),
     /// Certificates and roots: whether they came, of whom, and until when they are good
-    Secrets(Shown),
+    Secrets(Named),
 }
 
 /// What each table takes.
 #[derive(Debug, Clone, Args)]
-pub struct Shown {
+pub struct Named {
     /// Only what has this in its name (of endpoints: in that of their cluster)
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub admin: Admin,
-    /// Aligned columns, or the resources as they came, as JSON
-    #[arg(short, long, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
-    pub output: Output,
+}
+
+impl Table {
+    /// Only what has this in its name.
+    pub fn part(&self) -> Option<&str> {
+        let (Table::Listeners(named)
+        | Table::Routes(named)
+        | Table::Clusters(named)
+        | Table::Endpoints(named)
+        | Table::Secrets(named)) = self;
+        named.name.as_deref()
+    }
 }
 
 /// `-o`.
@@ -324,7 +344,7 @@ Examples:
 
 Names come from outbound listeners on addresses of this host that are not everybody's (127.0.0.2, say): domains of their route tables, and hosts that their TCP chains lead to. Lines outside of the block are never touched.
 
-Exit status: 0 done, or the file holds the block; 1 (--check) it does not; 2 the command line is wrong; 3 nobody answers at the admin interface, or the file cannot be written.";
+Exit status: 0 done, or the file holds the block; 1 (--check) it does not, or there is none; 2 the command line is wrong; 3 nobody answers at the admin interface, or the file cannot be written.";
 
 const CONFIG: &str = "\
 Examples:

@@ -181,9 +181,14 @@ impl EndpointSet {
             None => Identity::new(endpoint.address.clone(), born, endpoint.check.as_deref()),
         };
         let locality = Arc::new(group.locality.clone());
+        let hostname = match &endpoint.address {
+            Address::Name { host, .. } if endpoint.hostname.is_empty() => host,
+            _ => &endpoint.hostname,
+        };
         let endpoint = Endpoint {
             address: Address::Socket(*first),
             additional: rest.into(),
+            hostname: Arc::clone(hostname),
             ..Endpoint::new(endpoint, identity, transport, 0, &locality)
         };
         let group = LocalityGroup {

@@ -88,11 +88,20 @@ impl Client {
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         match answer.status {
             200 => Ok(text),
+            403 if is_not_allowed(&text) => Err(self.not_allowed(path)),
             status => {
                 let first: String = text.lines().next().unwrap_or_default().chars().take(200).collect();
                 Err(format!("{} answers {status} to {path}: {first}; is this the admin interface?", self.printed()))
             }
         }
+    }
+
+    /// Why a path is not answered that `allow_paths` leaves out.
+    pub fn not_allowed(&self, path: &str) -> Cannot {
+        format!(
+            "the admin interface at {} does not allow {path}: let admin.allow_paths of the proxy's bootstrap match it, the query included",
+            self.printed()
+        )
     }
 
     /// The same of JSON.
@@ -118,6 +127,11 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether that is how an admin interface answers what its `allow_paths` leave out.
+pub fn is_not_allowed(text: &str) -> bool {
+    text.starts_with("request to path ") && text.trim_end().ends_with(" not allowed")
 }
 
 async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> Result<Answer, String> {

@@ -6,58 +6,53 @@ use super::client::Client;
 use super::dump::{Dump, Held, address, health, items, text};
 use super::explain::{chain, route, tls};
 use super::{Cannot, Ended, paper};
-use crate::cli::commands::{Config, Output, Shown};
+use crate::cli::commands::{Config, Output, Table};
 use crate::cli::{complain, say};
 
 pub mod secrets;
 
 /// Shows what is asked for.
 pub fn show(asked: &Config) -> Result<Ended, Cannot> {
-    let (Config::Listeners(shown)
-    | Config::Routes(shown)
-    | Config::Clusters(shown)
-    | Config::Endpoints(shown)
-    | Config::Secrets(shown)) = asked;
-    let dump = Dump::of(&Client::new(&shown.admin.admin))?;
-    if let Some(part) = &shown.name
-        && !names(asked, &dump).iter().any(|name| name.contains(part.as_str()))
+    let dump = Dump::of(&Client::new(&asked.admin))?;
+    if let Some(part) = asked.table.part()
+        && !names(&asked.table, &dump).iter().any(|name| name.contains(part))
     {
         complain(format_args!("warning: nothing that is there has '{part}' in its name"));
     }
-    say(printed(asked, shown, &dump).trim_end());
+    say(printed(asked, &dump).trim_end());
     Ok(Ended::Yes)
 }
 
-pub(super) fn printed(asked: &Config, shown: &Shown, dump: &Dump) -> String {
-    let wanted = |name: &str| shown.name.as_ref().is_none_or(|part| name.contains(part.as_str()));
-    let mut resources = match asked {
-        Config::Listeners(_) => dump.listeners(),
-        Config::Routes(_) => dump.routes(),
-        Config::Clusters(_) => dump.clusters(),
-        Config::Secrets(_) => dump.secrets(),
-        Config::Endpoints(_) => return endpoints(dump, shown, &wanted),
+pub(super) fn printed(asked: &Config, dump: &Dump) -> String {
+    let wanted = |name: &str| asked.table.part().is_none_or(|part| name.contains(part));
+    let mut resources = match asked.table {
+        Table::Listeners(_) => dump.listeners(),
+        Table::Routes(_) => dump.routes(),
+        Table::Clusters(_) => dump.clusters(),
+        Table::Secrets(_) => dump.secrets(),
+        Table::Endpoints(_) => return endpoints(dump, asked.output, &wanted),
     };
     resources.retain(|held| wanted(held.name));
-    if shown.output == Output::Json {
+    if asked.output == Output::Json {
         return json(&resources.iter().map(|held| held.element).collect::<Vec<_>>());
     }
-    let table = match asked {
-        Config::Listeners(_) => listeners(dump, &resources),
-        Config::Routes(_) => routes(&resources),
-        Config::Clusters(_) => clusters(dump, &resources),
-        Config::Secrets(_) => secrets::table(&resources),
-        Config::Endpoints(_) => String::new(),
+    let table = match asked.table {
+        Table::Listeners(_) => listeners(dump, &resources),
+        Table::Routes(_) => routes(&resources),
+        Table::Clusters(_) => clusters(dump, &resources),
+        Table::Secrets(_) => secrets::table(&resources),
+        Table::Endpoints(_) => String::new(),
     };
     table + &refusals(&resources)
 }
 
 /// Names of all that there is of a kind.
-fn names<'d>(asked: &Config, dump: &'d Dump) -> Vec<&'d str> {
-    let resources = match asked {
-        Config::Listeners(_) => dump.listeners(),
-        Config::Routes(_) => dump.routes(),
-        Config::Clusters(_) | Config::Endpoints(_) => dump.clusters(),
-        Config::Secrets(_) => dump.secrets(),
+fn names<'d>(table: &Table, dump: &'d Dump) -> Vec<&'d str> {
+    let resources = match table {
+        Table::Listeners(_) => dump.listeners(),
+        Table::Routes(_) => dump.routes(),
+        Table::Clusters(_) | Table::Endpoints(_) => dump.clusters(),
+        Table::Secrets(_) => dump.secrets(),
     };
     resources.into_iter().map(|held| held.name).collect()
 }
@@ -152,9 +147,9 @@ fn clusters(dump: &Dump, resources: &[Held<'_>]) -> String {
     paper::table(["NAME", "TYPE", "HEALTHY", "TRANSPORT", "STATE"], &rows)
 }
 
-fn endpoints(dump: &Dump, shown: &Shown, wanted: &dyn Fn(&str) -> bool) -> String {
+fn endpoints(dump: &Dump, output: Output, wanted: &dyn Fn(&str) -> bool) -> String {
     let clusters = items(&dump.clusters["cluster_statuses"]).filter(|status| wanted(text(&status["name"])));
-    if shown.output == Output::Json {
+    if output == Output::Json {
         return json(&clusters.collect::<Vec<_>>());
     }
     let mut rows = Vec::new();
@@ -173,6 +168,11 @@ fn endpoints(dump: &Dump, shown: &Shown, wanted: &dyn Fn(&str) -> bool) -> Strin
                 text(&host["hostname"]).to_owned(),
                 text(&status["name"]).to_owned(),
             ]);
+        }
+        if items(&status["host_statuses"]).next().is_none() {
+            let mut row = ["-", "no endpoint", "-", "-", "", "", ""].map(str::to_owned);
+            row[6] = text(&status["name"]).to_owned();
+            rows.push(row);
         }
     }
     paper::table(["ENDPOINT", "HEALTH", "WEIGHT", "PRIORITY", "LOCALITY", "HOST", "CLUSTER"], &rows)

@@ -31,16 +31,26 @@ pub fn hosts(asked: &Hosts) -> Result<Ended, Cannot> {
         );
     }
     if asked.write {
-        let changed = file::change(&asked.file, &text)?;
-        say(format_args!("{}: {}", asked.file.display(), if changed { "written" } else { "holds the block already" }));
+        let words = match (file::change(&asked.file, &text)?, text.is_empty()) {
+            (true, true) => "the block is taken out, for there is none to write",
+            (false, true) => "there is no block to write",
+            (true, false) => "written",
+            (false, false) => "holds the block already",
+        };
+        say(format_args!("{}: {words}", asked.file.display()));
         return Ok(Ended::Yes);
     }
     if asked.check {
         let is_there = file::holds(&asked.file, &text)?;
-        let words =
-            if is_there { "holds the block" } else { "does not hold the block; 'outrigger hosts --write' writes it" };
+        let words = match (is_there, text.is_empty()) {
+            (true, true) => "holds no block, and there is none that it could hold",
+            (false, true) => "holds a block of names that are served no more; 'outrigger hosts --write' takes it out",
+            (true, false) => "holds the block",
+            (false, false) => "does not hold the block; 'outrigger hosts --write' writes it",
+        };
         say(format_args!("{}: {words}", asked.file.display()));
-        return Ok(if is_there { Ended::Yes } else { Ended::No });
+        // Whoever asks wants names that lead here.
+        return Ok(if is_there && !text.is_empty() { Ended::Yes } else { Ended::No });
     }
     say(text.trim_end());
     Ok(Ended::Yes)

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::Client;
+use super::client::{Client, is_not_allowed};
 use super::{Ended, paper};
 use crate::cli::commands::{Healthcheck, Wait};
 use crate::cli::{complain, say};
@@ -53,9 +53,20 @@ pub fn check(asked: &Healthcheck) -> Ended {
 
 fn state(client: &Client) -> Result<(bool, String), String> {
     let answer = client.get("/ready")?;
-    let word: String = String::from_utf8_lossy(&answer.body).trim().chars().take(64).collect();
-    Ok((answer.status == 200, paper::plain(&word)))
+    let text = String::from_utf8_lossy(&answer.body);
+    match text.trim() {
+        state if STATES.contains(&state) => Ok((answer.status == 200, state.to_owned())),
+        refusal if answer.status == 403 && is_not_allowed(refusal) => Err(client.not_allowed("/ready")),
+        _ => Err(format!(
+            "{} answers {} to /ready, and not the state of a proxy; is this the admin interface?",
+            client.printed(),
+            answer.status
+        )),
+    }
 }
+
+/// What a proxy can answer.
+const STATES: [&str; 4] = ["LIVE", "DRAINING", "PRE_INITIALIZING", "INITIALIZING"];
 
 /// What the start still waits for, if the proxy says so.
 fn missing(client: &Client) -> String {

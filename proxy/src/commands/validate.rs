@@ -22,6 +22,11 @@ pub fn files(asked: &Validate) -> Ended {
 }
 
 fn one(file: &Path, allows_unknown: bool) -> Ended {
+    let (name, colour) = (file.display().to_string(), paper::has_colour());
+    if let Err(error) = std::fs::File::open(file) {
+        say(format_args!("{name}: {}", paper::toned(&format!("cannot be read: {error}"), Tone::Bad, colour)));
+        return Ended::No;
+    }
     let mut arguments = vec!["outrigger".into(), "-c".into(), file.into(), "--mode=validate".into()];
     if allows_unknown {
         arguments.push("--allow-unknown-static-fields".into());
@@ -34,7 +39,6 @@ fn one(file: &Path, allows_unknown: bool) -> Ended {
         }
     };
     let Judged { notes, unknown, faults } = judge(&options);
-    let (name, colour) = (file.display().to_string(), paper::has_colour());
     unknown.iter().for_each(say);
     notes.iter().for_each(|note| say(format_args!("{name}: not acting: {note}")));
     // It was read before; what is not there any more has no lines.

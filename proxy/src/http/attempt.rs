@@ -162,8 +162,9 @@ pub(super) async fn run<'s>(
     exchange.stream.info.response_first_byte = Some(Instant::now().into_std());
     let time = u64::try_from(exchange.stream.response_time().as_millis()).ok();
     let watched = target.watched();
-    let awaits_trailers =
-        ends.answered(target, &head, time, (succeeded, upgrade::is_ignored(&exchange.stream.request, &head)));
+    let ignored = upgrade::is_ignored(&exchange.stream.request, &head);
+    let unheard = ignored && upgrade::is_websocket(&exchange.stream.request);
+    let awaits_trailers = ends.answered(target, &head, time, (succeeded, ignored, unheard));
     upload.forget();
     let mut head = head;
     set_cookies(&exchange.stream, &cluster, chosen, &mut head);

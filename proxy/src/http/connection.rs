@@ -19,6 +19,7 @@ use super::ConnectionManager;
 use super::context::Context;
 use super::upstreams::Upstreams;
 use crate::drain::DrainWatch;
+use crate::failure::ResponseFlags;
 use crate::overload::Act;
 use crate::telemetry::stream_info::ConnectionInfo;
 use crate::transport::{ByteCounts, Stream};
@@ -49,10 +50,16 @@ pub(super) async fn run(context: Rc<Context>, stream: Stream) {
     let stats = &context.manager.stats;
     if context.does(Act::ShedCodec) {
         stats.downstream_rq_overload_close.inc();
+        if let Some(told) = &context.connection.told {
+            told.set(ResponseFlags::OVERLOAD_MANAGER);
+        }
         return;
     }
     let stream = stream
         .counted(ByteCounts { read: stats.downstream_cx_rx_bytes_total, written: stats.downstream_cx_tx_bytes_total });
+    if let Some(told) = &context.connection.told {
+        told.protocol.set(Some(protocol));
+    }
     match protocol {
         Protocol::Http2 => {
             let _active = count::begin(stats.downstream_cx_http2_total, stats.downstream_cx_http2_active);
@@ -77,6 +84,11 @@ async fn choose_codec(
         (CodecType::Http1, _) | (CodecType::Auto, Some(b"http/1.1" | b"http/1.0")) => Some((Protocol::Http11, stream)),
         (CodecType::Http2, _) | (CodecType::Auto, Some(b"h2")) => Some((Protocol::Http2, stream)),
         (CodecType::Auto, _) => match limits.idle(pin!(sniff::sniff(stream)), end).await {
+            // Who leaves without a word speaks neither.
+            Event::Ready(Ok((_, stream))) if stream.unspent().is_empty() => {
+                context.ended.set((true, false));
+                None
+            }
             Event::Ready(Ok(sniffed)) => Some(sniffed),
             Event::Expired(expired) => {
                 limits.count(context, expired);

@@ -123,6 +123,14 @@ impl Context {
         }
     }
 
+    /// What the client says breaks the protocol: counted, and told in the listener's log.
+    pub fn broken(&self) {
+        self.manager.stats.downstream_cx_protocol_error.inc();
+        if let Some(told) = &self.connection.told {
+            told.broken(self.requests.get() == 0);
+        }
+    }
+
     /// The route table of this moment; `None` when RDS took it away or has not brought it yet.
     pub fn table(&self) -> Option<PinnedTable> {
         match &self.tables {

@@ -114,10 +114,12 @@ async fn serve(
     if let Err(Stop::Gone(error)) = &result
         && let Some(reply) = codec_error::reply(error)
         && exchange.stream.request.protocol != Protocol::Http2
-        && !exchange.response_begun()
     {
-        // A body that breaks the protocol is answered like a head that does. HTTP/2's codec has reset its stream.
-        result = Err(reply.into());
+        // A body that breaks the protocol is counted and answered like a head that does. HTTP/2's codec has reset its stream.
+        context.broken();
+        if !exchange.response_begun() {
+            result = Err(reply.into());
+        }
     }
     if let Err(Stop::Reply(reply)) = result {
         result = send::reply(&mut exchange, downstream, *reply).await;

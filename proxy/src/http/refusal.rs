@@ -16,7 +16,7 @@ const WRITE: Duration = Duration::from_secs(5);
 
 /// Answers a head that breaks the protocol.
 pub(super) async fn malformed(context: &Context, connection: &mut h1::server::Connection, error: ParseError) {
-    context.manager.stats.downstream_cx_protocol_error.inc();
+    context.broken();
     let reply = LocalReply::new(error.status, error.detail)
         .body(h1::phrase(error.status).as_bytes())
         .flags(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR);

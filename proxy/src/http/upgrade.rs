@@ -116,7 +116,8 @@ pub(super) fn give_key(request: &mut RequestHead, upstream: Protocol) {
 
 const KEY: &str = "sec-websocket-key";
 
-fn is_websocket(request: &RequestHead) -> bool {
+/// Whether a web socket is asked for.
+pub(super) fn is_websocket(request: &RequestHead) -> bool {
     request.upgrade.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case(b"websocket"))
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use self::handshake::{cut, secure};
-use self::told::{Life, StartTime, log, log_failed_handshake, log_served, log_unserved, turn_away};
+use self::told::{Life, Served, StartTime, log, log_failed_handshake, log_unserved, turn_away};
 use super::Listener;
 use super::accept::Slot;
 use super::accepted::Accepted;
@@ -24,7 +24,7 @@ use crate::drain::{Drain, DrainWatch};
 use crate::failure::ResponseFlags;
 use crate::tcp::filters::{Closed, First, Started};
 use crate::telemetry::peer::Side;
-use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo, Told};
 use crate::tls::info::PeerName;
 use crate::transport::Stream;
 use crate::worker::Worker;
@@ -62,6 +62,13 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
         Terminal::Direct(_) | Terminal::None => None,
     };
     let more = first.as_mut().and_then(|first| first.more());
+    let octets = info.told.as_ref().and_then(|told| told.octets.clone());
+    let stream = match octets {
+        None => stream,
+        Some(octets) => stream.counting(octets),
+    };
+    // Before what it tells of, so that it is dropped behind that.
+    let told = Served::begin(&worker, common, begun, &info);
     let stream = match &more {
         None => stream,
         Some(more) => more.gated(stream),
@@ -71,7 +78,9 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
         None => served.await,
         Some(more) => Box::pin(more.beside(served)).await,
     };
-    log_served(&worker, &common, &ended.unwrap_or_else(|| begun.stream_info(info.clone())));
+    if let Some(told) = told {
+        told.end(ended);
+    }
 }
 
 /// What the last filter of a chain does, on the heap: a connection's task is no larger than what it does now.
@@ -184,6 +193,7 @@ async fn establish(
         listener: common.name.clone(),
         filter_chain: chain.name.clone(),
         filter_state: RefCell::new(state),
+        told: (!common.access_log.is_empty()).then(|| Told::new(matches!(chain.terminal, Terminal::Http(_)))),
         ..addresses(local, remote)
     });
     let life = Life::begin(&common, begun.at);

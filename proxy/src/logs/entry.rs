@@ -172,7 +172,7 @@ fn moments(info: &StreamInfo) -> Moments {
         first_upstream_rx: since(info.response_first_byte),
         last_upstream_rx: since(times.and_then(|times| times.response_ends)),
         first_downstream_tx: since(times.and_then(|times| times.download_begins)),
-        last_downstream_tx: since(times.and_then(|times| times.download_begins).and(info.end)),
+        last_downstream_tx: since(times.and_then(|times| times.download_begins).and(info.sent_at())),
     }
 }
 

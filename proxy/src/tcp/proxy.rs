@@ -131,6 +131,9 @@ impl Drop for Record<'_> {
             reports.end(self.info, self.moved);
         }
         self.proxy.log(self.worker, self.info);
+        if let Some(told) = &self.info.connection.told {
+            told.ended.replace(Some(Box::new(self.info.clone())));
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What is known of a request or a TCP connection when it ends. Filled by `http` and `tcp`, written out by access logs. Plain data.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::failure::ResponseFlags;
@@ -50,6 +51,53 @@ pub struct ConnectionInfo {
     pub denied: RefCell<Option<Denial>>,
     /// What names it in logs, once that was asked for.
     pub stream_id: OnceCell<[u8; uuid::LENGTH]>,
+    /// What the listener's log tells of it, where there is one.
+    pub told: Option<Rc<Told>>,
+}
+
+/// What becomes of a connection, for its listener's log.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Octets that were read and written, where the connection is one of requests.
+    pub octets: Option<Arc<[AtomicU64; 2]>>,
+    /// What requests are spoken in.
+    pub protocol: Cell<Option<Protocol>>,
+    /// What went wrong with the connection itself.
+    pub flags: Cell<ResponseFlags>,
+    /// What its last filter knew of it in the end. To be taken out: it holds the connection.
+    pub ended: RefCell<Option<Box<StreamInfo>>>,
+}
+
+impl Told {
+    /// Of a connection that has requests, or has not.
+    pub fn new(has_requests: bool) -> Rc<Told> {
+        Rc::new(Told { octets: has_requests.then(Arc::default), ..Told::default() })
+    }
+
+    /// Something goes wrong.
+    pub fn set(&self, flag: ResponseFlags) {
+        let mut flags = self.flags.get();
+        flags.set(flag);
+        self.flags.set(flags);
+    }
+
+    /// The connection breaks the protocol, before its first request or behind it.
+    pub fn broken(&self, at_once: bool) {
+        self.set(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR);
+        if at_once {
+            self.protocol.set(None);
+        }
+    }
+
+    /// Adds what is known here.
+    pub fn complete(&self, info: &mut StreamInfo) {
+        info.flags.set(self.flags.get());
+        if let Some([read, written]) = self.octets.as_deref() {
+            (info.bytes_received, info.bytes_sent) = (read.load(Relaxed), written.load(Relaxed));
+            // Who has said nothing speaks nothing yet.
+            info.protocol = self.protocol.get().filter(|_| info.bytes_received > 0);
+        }
+    }
 }
 
 impl ConnectionInfo {
@@ -72,6 +120,7 @@ impl ConnectionInfo {
             filter_state: RefCell::default(),
             denied: RefCell::default(),
             stream_id: OnceCell::new(),
+            told: None,
         }
     }
 
@@ -147,6 +196,8 @@ pub struct StreamInfo {
     pub downstream_transport_failure: Option<Arc<str>>,
     /// Attempts made.
     pub attempts: u32,
+    /// The response has left to its end.
+    pub is_sent: bool,
     /// It is a health check: logs may leave it out, statistics of responses do.
     pub health_check: bool,
     /// Messages of gRPC so far, of the request and of its response, where a filter counts them for others.
@@ -189,6 +240,7 @@ impl StreamInfo {
             upstream_transport_failure: None,
             downstream_transport_failure: None,
             attempts: 0,
+            is_sent: false,
             health_check: false,
             grpc_messages: [0; 2],
             metadata: DynamicMetadata::default(),
@@ -220,6 +272,11 @@ impl StreamInfo {
         if let Some(times) = &mut self.times {
             times.with_hosts += octets().unwrap_or_default();
         }
+    }
+
+    /// When the last octet of a response was sent; none where it was cut off, be it by who asked.
+    pub fn sent_at(&self) -> Option<Instant> {
+        self.end.filter(|_| self.is_sent || self.protocol.is_none())
     }
 
     /// There is a stream to the host that was written down, or it could not be reached: kept where somebody wants to know.

@@ -201,6 +201,11 @@ impl File {
         }
     }
 
+    /// What was read last is not in use.
+    pub fn is_unsettled(&self) -> bool {
+        lock(&self.state).newest.is_some()
+    }
+
     /// For something new that names it. Whoever else uses it hears of it at the next look.
     fn read_again(&self) {
         let seen = inode(&self.source.path);

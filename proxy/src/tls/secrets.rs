@@ -37,6 +37,8 @@ struct State {
     credentials: Vec<Weak<Credential>>,
     /// The secrets of those that were asked for since somebody began to compile.
     asked: Vec<SdsName>,
+    /// Secrets whose files have changed and are no good, and why.
+    spoiled: Vec<(SecretId, String)>,
 }
 
 /// The current version of a secret.
@@ -236,6 +238,17 @@ impl Secrets {
         renewed
     }
 
+    /// Secrets whose files have changed since the last call and are no good, and why.
+    pub fn take_spoiled(&self) -> Vec<(SecretId, String)> {
+        std::mem::take(&mut self.lock().spoiled)
+    }
+
+    /// Whether what stands in its files is what is in use.
+    pub fn is_as_its_files(&self, id: &SecretId) -> bool {
+        let from = self.lock().held.get(id).and_then(|held| held.from.clone());
+        from.is_none_or(|from| from.files.iter().all(|file| !file.is_unsettled()))
+    }
+
     /// What a secret is made of.
     pub fn material(&self, id: &SecretId) -> Material {
         let held = self.lock().held.get(id).cloned().unwrap_or_default();
@@ -256,8 +269,11 @@ impl Secrets {
             let parsed = parsed.map_err(|reason| format!("secret {}: {reason}", id.name));
             let result = parsed.map(|new| {
                 self.lock().held.insert(id.clone(), Held { from: Some(from.clone()), ..new });
-                read.push(id);
+                read.push(id.clone());
             });
+            if let Err(reason) = &result {
+                self.lock().spoiled.push((id, reason.clone()));
+            }
             pass.note(&from.files, result);
         }
         read

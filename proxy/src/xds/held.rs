@@ -119,6 +119,13 @@ impl<A, W> Held<A, W> {
         self.names.entry(name.clone()).or_default().refused = Some(Refused { resource, reason: reason.into() });
     }
 
+    /// What was refused is over.
+    pub fn accept(&mut self, name: &str) {
+        if let Some(known) = self.names.get_mut(name) {
+            known.refused = None;
+        }
+    }
+
     /// What a key is shown as, and whether it is the bootstrap's.
     pub fn show_as(&mut self, name: &Arc<str>, shown: &Arc<str>, is_static: bool) {
         let known = self.names.entry(name.clone()).or_default();

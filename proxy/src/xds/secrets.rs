@@ -48,6 +48,8 @@ pub struct SecretWatches {
     clients: HashMap<Arc<XdsServer>, SdsHandle>,
     unknown: HashSet<Arc<XdsServer>>,
     from_files: HashMap<SecretId, FromFile>,
+    /// Those whose own files have changed for the worse.
+    spoiled: HashSet<SecretId>,
     /// When files were looked at last.
     looked: Instant,
 }
@@ -71,6 +73,7 @@ impl SecretWatches {
             clients: HashMap::new(),
             unknown: HashSet::new(),
             from_files: HashMap::new(),
+            spoiled: HashSet::new(),
             looked: Instant::now(),
         }
     }
@@ -246,10 +249,30 @@ impl SecretWatches {
         if since >= LOOK_INTERVAL {
             self.look_at_responses();
             self.secrets.look_at_files().iter().for_each(|(whose, material)| audit::files(whose, material));
+            self.show_spoiled();
             self.looked = Instant::now();
             return Some(LOOK_INTERVAL);
         }
         Some(LOOK_INTERVAL - since)
+    }
+
+    /// Files of a secret in use that have changed for the worse are a refusal, until they are good, or as they were.
+    fn show_spoiled(&mut self) {
+        for (id, reason) in self.secrets.take_spoiled() {
+            let key = key(&id);
+            if let Some(body) = self.held.active_body(&key).cloned() {
+                self.held.refuse(&key, Stored::now(body, &Arc::from("")), &reason);
+                self.spoiled.insert(id);
+            }
+        }
+        let (secrets, held) = (&self.secrets, &mut self.held);
+        self.spoiled.retain(|id| {
+            let is_good = secrets.is_as_its_files(id);
+            if is_good {
+                held.accept(&key(id));
+            }
+            !is_good
+        });
     }
 
     /// Whether every secret is here, was looked for in its file, or was waited for long enough since `since`.

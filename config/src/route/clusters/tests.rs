@@ -124,3 +124,39 @@ fn a_collector_of_zipkin_is_there_or_the_listener_is_refused() {
         "grpc_service": {"envoy_grpc": {"cluster_name": "x"}}}));
     assert_eq!(later, Ok(()), "it may come yet");
 }
+
+#[test]
+fn all_that_is_missing_is_named_at_once() {
+    let mut table = with_action(json!({"route": {"cluster": "x", "request_mirror_policies": [{"cluster": "z"}]}}));
+    let again = with_action(
+        json!({"route": {"weighted_clusters": {"clusters": [{"name": "c", "weight": 1}, {"name": "y", "weight": 1}]}}}),
+    );
+    let more = again["virtual_hosts"][0]["routes"][0].clone();
+    table["virtual_hosts"][0]["routes"].as_array_mut().unwrap().push(more);
+    let bytes = encoded("envoy.config.listener.v3.Listener", &listener(&table));
+    let listener = crate::listener::decode(&bytes, &Options::default()).expect("a listener");
+    let faults: Vec<String> = listener.leads_nowhere(&|name| name == "c").iter().map(ToString::to_string).collect();
+    let named: Vec<&str> = faults.iter().map(|fault| fault.split('\'').nth(1).unwrap()).collect();
+    assert_eq!(named, ["x", "z", "y"], "{faults:?}");
+}
+
+#[test]
+fn tables_are_looked_at_in_the_bytes_of_a_listener_that_is_refused() {
+    let mut table = with_action(json!({"route": {"cluster": "x", "timeout": "-1s"}}));
+    let again = with_action(json!({"route": {"weighted_clusters": {"clusters": [{"name": "c"}, {"name": "y"}]}}}));
+    table["virtual_hosts"][0]["routes"].as_array_mut().unwrap().push(again["virtual_hosts"][0]["routes"][0].clone());
+    let listener = |table: &Value| encoded("envoy.config.listener.v3.Listener", &listener(table));
+    let named = |bytes: &[u8]| -> Vec<String> {
+        super::in_bytes::leads_nowhere(bytes, &|name| name == "c").iter().map(ToString::to_string).collect()
+    };
+    let faults = named(&listener(&table));
+    let path = "default_filter_chain.filters[0].typed_config.route_config.virtual_hosts[0].routes";
+    assert!(faults[0].starts_with(&format!("{path}[0].route.cluster: route: unknown cluster 'x'; ")), "{faults:?}");
+    assert!(
+        faults[1].starts_with(&format!("{path}[1].route.weighted_clusters.clusters[1].name: route: unknown weighted")),
+        "{faults:?}"
+    );
+    assert_eq!(faults.len(), 2);
+    assert!(named(&listener(&merged(table, json!({"validate_clusters": false})))).is_empty());
+    assert!(named(b"no listener").is_empty());
+}

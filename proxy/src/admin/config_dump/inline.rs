@@ -1,10 +1,11 @@
-//! Resources that stand inside others: route tables in listeners, endpoints in clusters. Found again in the bytes, for the dump alone.
+//! What stands inside other resources: route tables in listeners, policies of endpoints in clusters. Found again in the bytes, for the dump alone.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
+use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use envoy_types::pb::envoy::config::listener::v3::{Listener, filter};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::RouteSpecifier;
@@ -32,10 +33,15 @@ pub fn routes(listener: &[u8]) -> Vec<(Arc<str>, Bytes)> {
     tables.collect()
 }
 
-/// The endpoints that a cluster brings with it.
-pub fn load_assignment(cluster: &[u8]) -> Option<Bytes> {
-    let cluster = Cluster::decode(cluster).ok()?;
-    Some(cluster.load_assignment?.encode_to_vec().into())
+/// What the requests are called that are not sent, in the endpoints of a service or of the cluster itself.
+pub fn drop_category((service, cluster): &(Option<Bytes>, Option<Bytes>)) -> String {
+    let assignment = match (service, cluster) {
+        (Some(service), _) => ClusterLoadAssignment::decode(service.clone()).ok(),
+        (None, Some(cluster)) => Cluster::decode(cluster.clone()).ok().and_then(|cluster| cluster.load_assignment),
+        (None, None) => None,
+    };
+    let drops = assignment.and_then(|assignment| assignment.policy).map(|policy| policy.drop_overloads);
+    drops.into_iter().flatten().next().map(|drop| drop.category).unwrap_or_default()
 }
 
 /// A secret of which only the name is known.

@@ -36,6 +36,8 @@ pub enum Field {
     Time(SystemTime),
     /// A resource with its `@type`.
     Any(&'static str, Bytes),
+    /// One that is made when its turn comes.
+    Later(&'static str, Box<dyn Fn() -> Bytes + Send + Sync>),
     /// A resource where the type is fixed.
     Message(&'static str, Bytes),
     Fields(Vec<(&'static str, Field)>),
@@ -95,6 +97,7 @@ impl Field {
             Field::Text(text) => Tree::text(&**text),
             Field::Time(time) => Tree::text(certs::timestamp(*time)),
             Field::Any(type_url, body) => tree::resource(descriptors, type_url, body),
+            Field::Later(type_url, body) => tree::resource(descriptors, type_url, &body()),
             Field::Message(type_url, body) => {
                 tree::message(descriptors, type_url, body).unwrap_or_else(|| Tree::Map(Vec::new()))
             }
@@ -250,7 +253,7 @@ fn leads_somewhere(type_name: &str, value: Option<&Field>, path: &[String]) -> b
     match (masked(type_name, first), below) {
         (None, _) => false,
         (Some(Masked::End), _) => rest.is_empty(),
-        (Some(Masked::Message(_)), Some(Field::Any(url, _))) => {
+        (Some(Masked::Message(_)), Some(Field::Any(url, _) | Field::Later(url, _))) => {
             leads_somewhere(url.rsplit_once('/').map_or(url, |(_, name)| name), None, rest)
         }
         (Some(Masked::Message("google.protobuf.Any")), _) => true,

@@ -1,12 +1,15 @@
 //! The sections of a dump (`envoy.admin.v3.*ConfigDump`) from what the runtime holds.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::inline;
 use super::outline::{Field, Leaf, List, Mask, Node};
 use super::tree::Tree;
+use super::{endpoints, inline};
 use crate::admin::Admin;
-use crate::store::{Entry, Kind, Refused, Snapshot, Stored};
+use crate::admin::source::ClusterEndpoints;
+use crate::status::Shown;
+use crate::store::{Entry, Kind, Refused, Stored};
 
 const PREFIX: &str = "type.googleapis.com/envoy.admin.v3.";
 const BOOTSTRAP: &str = "type.googleapis.com/envoy.config.bootstrap.v3.Bootstrap";
@@ -32,7 +35,8 @@ enum Part {
 }
 
 /// Every section, in Envoy's order.
-pub fn all(admin: &Admin, shown: &Snapshot, endpoints: bool) -> Vec<Section> {
+pub fn all(admin: &Admin, told: &Shown, endpoints: bool) -> Vec<Section> {
+    let shown = &told.resources;
     let clusters = shown.resources(Kind::Cluster);
     let listeners = shown.resources(Kind::Listener);
     let secrets = shown.resources(Kind::Secret);
@@ -43,7 +47,7 @@ pub fn all(admin: &Admin, shown: &Snapshot, endpoints: bool) -> Vec<Section> {
         sections.push(extension_section(extensions));
     }
     if endpoints {
-        sections.push(endpoint_section(shown.resources(Kind::Endpoints), clusters));
+        sections.push(endpoint_section(admin, told));
     }
     sections.push(listener_section(shown.version(Kind::Listener), listeners));
     sections.push(Section { kind: "ScopedRoutesConfigDump", parts: Vec::new() });
@@ -73,9 +77,11 @@ impl Section {
         known
     }
 
-    /// Whether it has a field of this name that is no list.
+    /// Whether it has a field of this name that is no list, or could have.
     pub fn has_single(&self, name: &str) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Single(field, _) if *field == name))
+        let has_version = matches!(self.kind, "ClustersConfigDump" | "ListenersConfigDump");
+        (has_version && name == "version_info")
+            || self.parts.iter().any(|part| matches!(part, Part::Single(field, _) if *field == name))
     }
 
     /// The elements of a list.
@@ -165,19 +171,29 @@ fn cluster_section(version: Arc<str>, clusters: &[Entry]) -> Section {
     Section { kind: "ClustersConfigDump", parts }
 }
 
-fn endpoint_section(endpoints: &[Entry], clusters: &[Entry]) -> Section {
-    let fixed = clusters.iter().filter_map(|resource| {
-        let version = resource.active.as_ref()?;
-        let body = inline::load_assignment(&version.body)?;
-        let fields = vec![("endpoint_config", Field::Any(ENDPOINTS, body)), updated(version)];
-        Some(leaf(resource, fields))
-    });
-    let dynamic = endpoints
-        .iter()
-        .filter_map(|resource| Some(held(resource, resource.active.as_ref()?, "endpoint_config", ENDPOINTS)));
+/// As in Envoy endpoints are what they are now. A version of a service's endpoints that was refused stands beside them.
+fn endpoint_section(admin: &Admin, shown: &Shown) -> Section {
+    let local = endpoints::locality(&admin.node);
+    let by_name = |kind| -> HashMap<&str, &Entry> {
+        shown.resources.resources(kind).iter().map(|entry| (&*entry.name, entry)).collect()
+    };
+    let (services, clusters) = (by_name(Kind::Endpoints), by_name(Kind::Cluster));
+    let (mut fixed, mut dynamic) = (Vec::new(), Vec::new());
+    for ClusterEndpoints { cluster, added_via_api, eds_service_name, now } in admin.source.endpoints(shown) {
+        let service = eds_service_name.as_deref().and_then(|name| services.get(name).copied());
+        let refused = service.and_then(|entry| error_state(entry, ENDPOINTS));
+        let body = |entry: Option<&Entry>| entry.and_then(|entry| Some(entry.active.as_ref()?.body.clone()));
+        let received = (body(service), body(clusters.get(&*cluster).copied()));
+        let name = eds_service_name.unwrap_or(cluster);
+        let (named, local) = (Arc::clone(&name), local.clone());
+        let made = move || endpoints::encoded(&named, &now(), &local, || inline::drop_category(&received));
+        let fields = [("endpoint_config", Field::Later(ENDPOINTS, Box::new(made)))].into_iter().chain(refused);
+        let leaf = Leaf { name, value: Field::Fields(fields.collect()) };
+        if added_via_api { dynamic.push(leaf) } else { fixed.push(leaf) }
+    }
     let parts = vec![
-        Part::List("static_endpoint_configs", "StaticEndpointConfig", fixed.collect()),
-        Part::List("dynamic_endpoint_configs", "DynamicEndpointConfig", dynamic.collect()),
+        Part::List("static_endpoint_configs", "StaticEndpointConfig", fixed),
+        Part::List("dynamic_endpoint_configs", "DynamicEndpointConfig", dynamic),
     ];
     Section { kind: "EndpointsConfigDump", parts }
 }
@@ -234,17 +250,20 @@ fn secret_section(secrets: &[Entry]) -> Section {
         // As Envoy, which does not say when it read its own file.
         fields.extend((!resource.is_static).then(|| updated(version)));
         fields.push(("secret", Field::Any(SECRET, version.body.clone())));
+        // Those of the bootstrap have no field for it.
+        fields.extend(error_state(resource, SECRET).filter(|_| !resource.is_static));
         leaf(resource, fields)
     };
     let waiting = |resource: &Entry| match &resource.warming {
         Some(version) => element(resource, version),
         // Asked for, not received.
         None => {
-            let fields = vec![
+            let mut fields = vec![
                 ("name", Field::Text(Arc::clone(&resource.name))),
                 ("version_info", Field::Text("uninitialized".into())),
                 ("secret", Field::Any(SECRET, inline::secret_of_name(&resource.name))),
             ];
+            fields.extend(error_state(resource, SECRET));
             leaf(resource, fields)
         }
     };

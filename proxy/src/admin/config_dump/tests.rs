@@ -82,6 +82,9 @@ fn admin() -> Arc<Admin> {
         "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
         "cluster_name": "out",
     });
+    let mut refused_endpoints = held("out", false, &endpoints);
+    refused_endpoints.refused =
+        Some(Refused { resource: version(&endpoints, "v2"), reason: "endpoints[0]: no".into() });
     let resources = vec![
         (Kind::Cluster, held("agent", true, &cluster("agent"))),
         (Kind::Cluster, held("out", false, &cluster("out"))),
@@ -89,7 +92,7 @@ fn admin() -> Arc<Admin> {
         (Kind::Listener, held("0.0.0.0_15021", true, &listener("0.0.0.0_15021"))),
         (Kind::Listener, refused),
         (Kind::Route, held("80", false, &route)),
-        (Kind::Endpoints, held("out", false, &endpoints)),
+        (Kind::Endpoints, refused_endpoints),
         (Kind::Secret, held("default", false, &secret("default"))),
         (Kind::Secret, missing),
     ];
@@ -138,8 +141,13 @@ async fn everything() {
     assert_eq!((&active["version_info"], &active["cluster"]), (&json!("v1"), &cluster("out")));
     assert_eq!(clusters["dynamic_warming_clusters"][0]["cluster"]["name"], "slow");
 
-    assert_eq!(endpoints["dynamic_endpoint_configs"][0]["endpoint_config"]["cluster_name"], "out");
-    assert_eq!(endpoints["static_endpoint_configs"][0]["endpoint_config"]["cluster_name"], "agent");
+    let out = &endpoints["dynamic_endpoint_configs"][0];
+    assert_eq!(out["endpoint_config"]["cluster_name"], "out");
+    assert_eq!(out["error_state"]["details"], "endpoints[0]: no");
+    let agent = &endpoints["static_endpoint_configs"][0];
+    assert_eq!(agent["endpoint_config"]["cluster_name"], "agent");
+    assert_eq!(agent["endpoint_config"]["policy"]["overprovisioning_factor"], 140);
+    assert!(agent.get("error_state").is_none());
 
     assert_eq!(listeners["static_listeners"][0]["listener"]["name"], "0.0.0.0_15021");
     let bad = &listeners["dynamic_listeners"][0];

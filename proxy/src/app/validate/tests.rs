@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Judged, judge};
+use super::{Judged, judge, placed};
 use crate::app::bootstrap::tests::{options, with};
 
 mod secrets;
@@ -114,6 +114,21 @@ fn a_log_service_that_is_not_there_is_noted() {
 }
 
 #[test]
+fn clusters_that_are_not_there_are_told_beside_what_else_is_wrong() {
+    let manager = |cluster: &str| {
+        json!({ "name": "http", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "", "route_config": { "virtual_hosts": [{ "name": "v", "domains": ["*"], "routes": [
+            { "match": { "prefix": "/" }, "route": { "cluster": cluster } }] }] } } })
+    };
+    let address = json!({ "socket_address": { "address": "127.0.0.1", "port_value": 28_002 } });
+    let listener = json!({ "name": "l", "address": address, "filter_chains": [{ "filters": [manager("nowhere")] }] });
+    let reasons = judged(&with("listeners", listener)).reasons();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons[0].contains("stat_prefix") && reasons[1].contains("unknown cluster 'nowhere'"), "{reasons:?}");
+}
+
+#[test]
 fn faults_have_lines() {
     let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
     std::fs::write(file.path(), "static_resources:\n  clusters:\n  - name: c\n    connect_timeout: soon\n").unwrap();
@@ -121,6 +136,14 @@ fn faults_have_lines() {
     let told = judge(&options).placed(&options);
     let wanted = format!("{}:4: static_resources.clusters[\"c\"].connect_timeout: ", file.path().display());
     assert!(told.len() == 1 && told[0].starts_with(&wanted), "{told:?}");
+    // What a start says has no more than the sentence.
+    let said = |field: &str| placed(&options, &format!("{}: {field}: no", file.path().display()));
+    assert_eq!(
+        said("static_resources.clusters[\"c\"].connect_timeout"),
+        format!("{}:4: static_resources.clusters[\"c\"].connect_timeout: no", file.path().display())
+    );
+    assert_eq!(said("elsewhere"), format!("{}: elsewhere: no", file.path().display()));
+    assert_eq!(placed(&options, "no file: no"), "no file: no");
 }
 
 #[test]

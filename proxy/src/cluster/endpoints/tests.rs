@@ -80,6 +80,7 @@ fn a_logical_host_keeps_its_identity_when_its_address_changes() {
     assert!(Arc::ptr_eq(&only(&first).identity, &only(&second).identity));
     assert_eq!(only(&second).address, Address::Socket(address(2)));
     assert_eq!(&*only(&second).additional, [address(9)]);
+    assert_eq!(&*only(&second).hostname, "app.example", "what requests and handshakes name it, as with STRICT_DNS");
     assert_eq!(
         EndpointSet::logical(&assignment, &HashMap::new(), &second, &Born::default(), |_| Some(0)).iter().count(),
         0

@@ -8,7 +8,7 @@ use super::chain::{self, Connection, End};
 use super::forwarded::{self, Wanted};
 use super::route::{self, Request};
 use super::steps::Steps;
-use super::{Target, cluster, upgrade};
+use super::{Target, cluster, tls, upgrade};
 use crate::cli::commands::Explain;
 use crate::commands::dump::{Dump, Held, State, address, items, text};
 
@@ -177,7 +177,11 @@ pub fn tell(way: &Way<'_>, target: &Target, asked: &Explain, dump: &Dump, steps:
     };
     let guards = chain::guards(&chosen["filters"]);
     steps.good("chain", format!("{}: {}{}", chain::condition(chosen), chain::leads_to(chosen), may_refuse(&guards)));
-    match chain::end(chosen) {
+    let end = chain::end(chosen);
+    if !tls::tell_chain(chosen, asked.tls, matches!(end, End::Http(_)), dump, steps) {
+        return false;
+    }
+    match end {
         End::Http(manager) => http(manager, way, target, asked, dump, steps),
         End::Tcp(clusters) => {
             // A dynamic forward proxy of TCP goes by the server name.

@@ -52,6 +52,42 @@ fn a_request_is_followed_to_its_endpoint_and_the_peers_name() {
 }
 
 #[test]
+fn a_chain_and_an_application_must_speak_alike() {
+    let mut dump = dump();
+    let (arrives, text) = explained_in("details:9080 --address 127.0.0.2 --tls", &dump);
+    says(&text, &["routes 9080", "it reads plain text, and the application speaks TLS"]);
+    assert!(!arrives, "{text}");
+    // A TCP proxy passes on what comes.
+    assert!(explained_in("db.bookinfo.svc.cluster.local:3306 --address 127.0.0.2 --tls", &dump).0);
+    let context = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+    let socket = serde_json::json!({ "typed_config": {
+        "@type": context, "require_client_certificate": true,
+        "common_tls_context": { "tls_certificate_sds_secret_configs": [{ "name": "default" }],
+            "validation_context_sds_secret_config": { "name": "lost" } },
+    } });
+    dump.configs[0]["dynamic_listeners"][0]["active_state"]["listener"]["filter_chains"][0]["transport_socket"] =
+        socket;
+    let (arrives, text) = explained_in("details:9080 --address 127.0.0.2", &dump);
+    says(&text, &["it wants TLS, and the application speaks plain text"]);
+    assert!(!arrives, "{text}");
+    let (arrives, text) = explained_in("details:9080 --address 127.0.0.2 --tls", &dump);
+    says(&text, &["the application must show a certificate", "the roots 'lost' have not come"]);
+    assert!(!arrives, "{text}");
+    let secrets = dump.configs.last_mut().unwrap();
+    secrets["dynamic_warming_secrets"] =
+        serde_json::json!([{ "name": "lost", "secret": { "name": "lost" }, "error_state": { "details": "no PEM" } }]);
+    let (arrives, text) = explained_in("details:9080 --address 127.0.0.2 --tls", &dump);
+    says(&text, &["the roots 'lost' are refused: no PEM"]);
+    assert!(!arrives, "{text}");
+    dump.configs.last_mut().unwrap()["dynamic_active_secrets"][1]["name"] = "lost".into();
+    assert!(
+        explained_in("details:9080 --address 127.0.0.2 --tls", &dump)
+            .1
+            .contains("details.bookinfo.svc.cluster.local:9080")
+    );
+}
+
+#[test]
 fn what_is_in_the_way_is_said() {
     for (line, parts) in [
         ("details:9080 --address 127.0.0.2 -H end-user:jason", &["answers 418", "the proxy answers 418 itself"][..]),

@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::steps::Steps;
 use crate::commands::config::secrets;
-use crate::commands::dump::{Dump, State, items, text};
+use crate::commands::dump::{Dump, Held, State, items, text};
 
-const CONTEXT: &str = "UpstreamTlsContext";
+/// Of clusters, and of filter chains.
+const CONTEXTS: [&str; 2] = ["UpstreamTlsContext", "DownstreamTlsContext"];
 
 /// For tables: `plain`, `TLS`, `mTLS`, or by endpoint.
 pub fn of_cluster(cluster: &Value) -> String {
@@ -29,7 +30,7 @@ fn word(socket: &Value) -> &'static str {
 /// The TLS context in a transport socket, which may stand in another one.
 fn context(socket: &Value) -> Option<&Value> {
     let config = &socket["typed_config"];
-    if text(&config["@type"]).ends_with(CONTEXT) {
+    if CONTEXTS.iter().any(|kind| text(&config["@type"]).ends_with(kind)) {
         return Some(config);
     }
     let inner = &config["transport_socket"];
@@ -87,13 +88,37 @@ pub struct Told {
 
 /// Tells who each side has to be; false where something is wrong. `before` says for whom.
 pub fn tell(socket: &Value, before: &str, dump: &Dump, steps: &mut Steps) -> bool {
-    let Told { lines, wrong } = told(socket, dump);
-    let is_good = wrong.is_empty();
-    lines.into_iter().for_each(|line| steps.good("identity", format!("{before}{line}")));
-    for why in wrong {
-        steps.wrong("identity", format!("{before}{why}"));
+    told(socket, dump).into_steps(before, steps)
+}
+
+/// Whether an application gets through to a chain that reads requests, by what both speak; a chain that passes octets on asks for nothing.
+pub fn tell_chain(chain: &Value, speaks_tls: bool, reads: bool, dump: &Dump, steps: &mut Steps) -> bool {
+    let Some(context) = context(&chain["transport_socket"]) else {
+        return !(speaks_tls && reads)
+            || steps.wrong(
+                "chain",
+                "it reads plain text, and the application speaks TLS (--tls): requests are answered 400".to_owned(),
+            );
+    };
+    if !speaks_tls {
+        return steps.wrong(
+            "chain",
+            "it wants TLS, and the application speaks plain text (one that speaks TLS itself: --tls); the connection is closed".to_owned(),
+        );
     }
-    is_good
+    let mut told = Told { lines: Vec::new(), wrong: Vec::new() };
+    match own_secret(context) {
+        Some("") => told.lines.push("the proxy shows the certificate of the chain's own configuration".to_owned()),
+        Some(name) => told.own(name, dump),
+        None => told.wrong.push("the proxy has no certificate to show".to_owned()),
+    }
+    if context["require_client_certificate"] == true {
+        told.lines.push("the application must show a certificate".to_owned());
+        if let Some(name) = roots(context) {
+            told.roots(name, dump);
+        }
+    }
+    told.into_steps("", steps)
 }
 
 /// Who each side has to be where this socket is used.
@@ -112,10 +137,8 @@ fn told(socket: &Value, dump: &Dump) -> Told {
         [] => told.lines.push("the peer may be anyone whom the roots vouch for".to_owned()),
         names => told.lines.push(format!("the peer must be {}", names.join(" or "))),
     }
-    if let Some(name) = roots(context)
-        && !is_there(name, dump)
-    {
-        told.wrong.push(format!("the roots '{name}' have not come, and without them no peer is believed"));
+    if let Some(name) = roots(context) {
+        told.roots(name, dump);
     }
     if let Some(name) = context["sni"].as_str() {
         told.lines.push(format!("server name (SNI) {name}"));
@@ -123,16 +146,47 @@ fn told(socket: &Value, dump: &Dump) -> Told {
     told
 }
 
-fn is_there(name: &str, dump: &Dump) -> bool {
-    dump.secrets().iter().any(|secret| secret.name == name && secret.state == State::Active)
+/// The secret of a name that is in use, or why there is none.
+fn secret<'a>(name: &str, dump: &'a Dump) -> Result<Held<'a>, String> {
+    let named: Vec<Held<'a>> = dump.secrets().into_iter().filter(|secret| secret.name == name).collect();
+    let is_used = |secret: &&Held<'_>| secret.state == State::Active;
+    named.iter().find(is_used).copied().ok_or_else(|| match named.iter().find_map(|secret| secret.refused) {
+        Some(why) => format!("refused: {why}"),
+        None => String::new(),
+    })
 }
 
 impl Told {
+    fn into_steps(self, before: &str, steps: &mut Steps) -> bool {
+        let is_good = self.wrong.is_empty();
+        self.lines.into_iter().for_each(|line| steps.good("identity", format!("{before}{line}")));
+        for why in self.wrong {
+            steps.wrong("identity", format!("{before}{why}"));
+        }
+        is_good
+    }
+
+    fn roots(&mut self, name: &str, dump: &Dump) {
+        match secret(name, dump) {
+            Ok(_) => {}
+            Err(why) if why.is_empty() => {
+                self.wrong.push(format!("the roots '{name}' have not come, and without them no peer is believed"));
+            }
+            Err(why) => self.wrong.push(format!("the roots '{name}' are {why}; without them no peer is believed")),
+        }
+    }
+
     fn own(&mut self, name: &str, dump: &Dump) {
-        let secrets = dump.secrets();
-        let Some(secret) = secrets.iter().find(|secret| secret.name == name && secret.state == State::Active) else {
-            self.wrong.push(format!("our certificate '{name}' has not come; the agent or istiod gives it"));
-            return;
+        let secret = match secret(name, dump) {
+            Ok(secret) => secret,
+            Err(why) if why.is_empty() => {
+                self.wrong.push(format!("our certificate '{name}' has not come; the agent or istiod gives it"));
+                return;
+            }
+            Err(why) => {
+                self.wrong.push(format!("our certificate '{name}' is {why}; handshakes fail until it is mended"));
+                return;
+            }
         };
         let facts = secrets::facts(secret.body);
         let Some(leaf) = facts.first() else {

@@ -96,16 +96,18 @@ impl Ends<'_> {
         }
     }
 
-    /// With an answer from upstream; `succeeded`: a retry led to it, and it is good; `ignored`: it is no answer to what was asked. Gives the host back if only the trailers will tell whether it is to be counted as an error.
+    /// With an answer from upstream; `succeeded`: a retry led to it, and it is good; `ignored`: it is no answer to what was asked; `unheard`: nor is its status counted, as with Envoy where a web socket was asked for. Gives the host back if only the trailers will tell whether it is to be counted as an error.
     pub fn answered(
         &self,
         target: Target,
         head: &ResponseHead,
         milliseconds: Option<u64>,
-        (succeeded, ignored): (bool, bool),
+        (succeeded, ignored, unheard): (bool, bool, bool),
     ) -> Option<Target> {
         let status = head.status;
-        self.heard(&target, head, milliseconds);
+        if !unheard {
+            self.heard(&target, head, milliseconds);
+        }
         if succeeded {
             self.cluster.count(|stats| stats.upstream_rq_retry_success);
             for stats in self.of_route.into_iter().flatten() {

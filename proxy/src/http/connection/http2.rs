@@ -105,7 +105,7 @@ fn failed(context: &Context, connection: &Connection, error: &ConnectionError) {
     match error {
         ConnectionError::Io(_) => {}
         ConnectionError::Flood(PREMATURE_RESETS) => stats.downstream_rq_too_many_premature_resets.inc(),
-        _ => stats.downstream_cx_protocol_error.inc(),
+        _ => context.broken(),
     }
     tracing::debug!(target: "http", connection = context.connection.id, "HTTP/2 connection ended: {error}");
 }

@@ -318,7 +318,7 @@ impl Drop for Exchange<'_> {
         let now = Instant::now();
         stream.context.last_end.set(Some(now));
         let end = now.into_std();
-        stream.info.end = Some(end);
+        (stream.info.end, stream.info.is_sent) = (Some(end), self.answered);
         manager.stats.downstream_rq_active.dec();
         stream.context.active.set(stream.context.active.get().saturating_sub(1));
         let elapsed = end.saturating_duration_since(stream.info.start);

@@ -435,6 +435,13 @@ async fn websockets_become_tunnels_and_other_upgrades_are_refused() {
         assert_eq!((outcome.body().as_str(), outcome.header("content-length")), ("", None), "{status}");
         assert_eq!(outcome.header("location").as_deref(), Some("/x"));
     }
+    // Nor does it count as an answer, as with Envoy.
+    bench.upstream(Script::answers(302, &[], &[]));
+    let context = bench.context();
+    bench.run(&context, exchange(&context, &mut Client::sending(&["ping"]), upgrade("websocket"))).await;
+    let count = |name: &str| context.manager.registry.value(&format!("cluster.app.{name}")).unwrap_or(0);
+    assert_eq!((count("upstream_rq_3xx"), count("upstream_rq_completed")), (0, 0));
+    assert!(count("upstream_rq_total") > 0);
 
     // Of another protocol than web sockets it is a plain answer, as with Envoy, where a plain answer cannot be taken for a tunnel.
     bench.config.upgrades.push(Upgrade { kind: "foo".into(), enabled: true });

@@ -118,9 +118,41 @@ pub(super) fn log_failed_handshake(
     }
 }
 
-pub(super) fn log_served(worker: &Worker, common: &Common, info: &StreamInfo) {
-    if !common.access_log.is_empty() {
-        log(worker, common, info);
+/// A connection that its last filter serves, for the listener's log: told at its end, or when the process ends before it.
+pub(super) struct Served {
+    worker: Rc<Worker>,
+    common: Arc<Common>,
+    begun: StartTime,
+    info: Rc<ConnectionInfo>,
+}
+
+impl Served {
+    /// `None` where nobody wants to know. On the heap, for few connections have one.
+    pub fn begin(
+        worker: &Rc<Worker>,
+        common: Arc<Common>,
+        begun: StartTime,
+        info: &Rc<ConnectionInfo>,
+    ) -> Option<Box<Served>> {
+        info.told.as_ref()?;
+        Some(Box::new(Served { worker: worker.clone(), common, begun, info: info.clone() }))
+    }
+
+    /// It has ended; `ended` is what its last filter knows of it.
+    pub fn end(self: Box<Self>, ended: Option<StreamInfo>) {
+        if let (Some(told), Some(ended)) = (&self.info.told, ended) {
+            told.ended.replace(Some(Box::new(ended)));
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let Some(told) = &self.info.told else { return };
+        let ended = told.ended.take();
+        let mut info = ended.map_or_else(|| self.begun.stream_info(self.info.clone()), |ended| *ended);
+        told.complete(&mut info);
+        log(&self.worker, &self.common, &info);
     }
 }
 

@@ -45,7 +45,7 @@ fn upstream(local: &str) -> UpstreamConnection {
 pub fn client_side() -> (StreamInfo, RequestHead, ResponseHead) {
     let mut info = StreamInfo::begin(Rc::new(connection()), Some(Protocol::Http11));
     info.start_time = UNIX_EPOCH + Duration::from_millis(1_795_241_895_767);
-    info.end = Some(info.start + Duration::from_millis(5));
+    (info.end, info.is_sent) = (Some(info.start + Duration::from_millis(5)), true);
     info.response_first_byte = Some(info.start + Duration::from_millis(4));
     info.request_complete = Some(info.start);
     info.response_code = 200;

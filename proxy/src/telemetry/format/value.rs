@@ -87,7 +87,7 @@ pub fn write(operator: &Operator, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Wr
         Operator::Duration => number(millis(info.start, info.end.unwrap_or_else(Instant::now)), out),
         Operator::RequestDuration => since(Some(info.start), info.request_complete, out),
         Operator::ResponseDuration => since(Some(info.start), info.response_first_byte, out),
-        Operator::ResponseTxDuration => since(info.response_first_byte, info.end, out),
+        Operator::ResponseTxDuration => since(info.response_first_byte, info.sent_at(), out),
         Operator::RequestTxDuration => {
             since(Some(info.start), info.times.as_ref().and_then(|times| times.upload_ends), out)
         }

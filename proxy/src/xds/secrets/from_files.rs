@@ -70,6 +70,8 @@ impl SecretWatches {
                 let failed = key(id);
                 self.asked.failed(|key| *key == *failed);
                 tracing::error!(target: "secret", "secret '{}' is not read, {}: {reason}", id.name, self.before(id));
+                self.held.refuse(&failed, Stored::now(Bytes::new(), &Arc::from("")), &reason);
+                self.show(id);
                 return;
             }
         };

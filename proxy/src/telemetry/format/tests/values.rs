@@ -250,7 +250,7 @@ fn times() {
         ..Times::default()
     };
     let upstream = UpstreamConnection { begun: at(200), connected: at(223), ..upstream("10.0.0.9:1") };
-    info.end = Some(at(20_000));
+    (info.end, info.is_sent) = (Some(at(20_000)), true);
     info.times = Some(Box::new(times));
     info.upstream_connection = Some(Rc::new(upstream));
     info.upstream_protocol = Some(Protocol::Http2);
@@ -271,6 +271,10 @@ fn times() {
     ] {
         assert_eq!(printed(command, &entry), want, "{command}");
     }
+    let mut cut = info.clone();
+    cut.is_sent = false;
+    let end = printed("COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)", &LogEntry::of(&cut));
+    assert_eq!(end, "-", "nobody has heard the end");
     let format = |text: &str| config::access_log::format::parse(text).unwrap();
     let either = r#"%COALESCE({"operators":[{"command":"COMMON_DURATION","param":"DS_RX_BEG:US_TX_END"}]})%"#;
     for wanted in [either, "%COMMON_DURATION(US_RX_END:DS_TX_END)%", "%UPSTREAM_CONNECTION_POOL_READY_DURATION%"] {

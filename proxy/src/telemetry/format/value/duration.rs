@@ -63,7 +63,7 @@ fn point(point: TimePoint, info: &StreamInfo) -> Option<Instant> {
         TimePoint::ResponseBodyBegins => times.and_then(|times| times.body_begins),
         TimePoint::ResponseEnds => times.and_then(|times| times.response_ends),
         TimePoint::DownloadBegins => times.and_then(|times| times.download_begins),
-        TimePoint::DownloadEnds => info.end,
+        TimePoint::DownloadEnds => info.sent_at(),
         TimePoint::Never => None,
     }
 }

@@ -110,13 +110,13 @@ pub fn query_parameter(name: &str, entry: &LogEntry<'_>, out: &mut Vec<u8>) -> W
     }
 }
 
-/// The first that has a value that is not empty.
+/// The first that has a value, be it an empty one.
 pub fn coalesce(parts: &[Part], entry: &LogEntry<'_>, out: &mut Vec<u8>) -> Written {
     let start = out.len();
     for part in parts {
         let Part::Operator { operator, limit } = part else { continue };
         let written = limited(operator, *limit, entry, out);
-        if written != Written::Absent && out.len() > start {
+        if written != Written::Absent {
             return written;
         }
         out.truncate(start);

@@ -18,8 +18,10 @@ pub fn octets(of: WireBytes, entry: &LogEntry<'_>) -> Option<u64> {
     } else {
         (info.protocol, info.times.as_ref().and_then(|times| times.with_client))
     };
+    // Listeners' own entries are of no kind, and nothing of those of requests is counted in Envoy.
+    let of_requests = info.connection.told.as_ref().is_some_and(|told| told.octets.is_some());
     let counts = match protocol {
-        // Listeners' own entries are of no kind.
+        _ if of_requests && entry.more.kind == EntryKind::NotSet => OnWire::default(),
         None if entry.more.kind.is_of_connection() || entry.more.kind == EntryKind::NotSet => of_connection(of, info),
         None => OnWire::default(),
         Some(Protocol::Http2) if of.unpacked => return unpacked(of, entry),

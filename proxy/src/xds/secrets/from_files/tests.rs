@@ -189,3 +189,26 @@ fn a_watched_directory_tells_when_the_file_is_read() {
         assert_ne!(place.serials(), first);
     });
 }
+
+#[test]
+fn files_that_a_secret_names_and_that_are_no_good_are_told_until_they_are() {
+    run(async {
+        let mut place = Place::new();
+        let key = place.folder.path().join("key");
+        let mut secret = good();
+        let text = secret["tls_certificate"]["private_key"]["inline_string"].as_str().unwrap().to_owned();
+        put(&key, &text);
+        secret["tls_certificate"]["private_key"] = json!({"filename": key});
+        place.put(&response("1", &secret));
+        place.world.push(&[listener(json!({"path": place.path()}))]).unwrap();
+        let first = place.serials();
+        assert!(place.world.shown_refusal(Kind::Secret, "own").is_none());
+        put(&key, "none");
+        place.look();
+        let told = place.world.shown_refusal(Kind::Secret, "own").unwrap();
+        assert!(told.contains("private_key") && place.serials() == first, "{told}");
+        put(&key, &text);
+        place.look();
+        assert!(place.world.shown_refusal(Kind::Secret, "own").is_none());
+    });
+}
