@@ -25,7 +25,7 @@ use super::identity::Identity;
 use super::named::NamedCounters;
 use super::names::{auto_san, auto_sni};
 use super::outlier::Outcome;
-use super::pool::{Counted, KeyRef, Speaks};
+use super::pool::{Counted, KeyRef, Pending, Speaks};
 use super::stats::{Beside, ClusterStats, Codes, ResponseCounters};
 use super::{
     Attached, Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, PickFailure, Priority, RawStream,
@@ -252,6 +252,11 @@ impl WorkerCluster {
     /// # Errors
     /// A circuit breaker is open, or the connection could not be made.
     pub async fn tcp(&self, host: &Host, want: &TcpWant<'_>) -> Result<TcpLease, ConnectFailure> {
+        // As with Envoy it waits for its connection like a request does.
+        let Some(place) = Permit::take(&self.core, want.priority, Resource::Pending) else {
+            self.core.stats.upstream_rq_pending_overflow.inc();
+            return Err(ConnectFailure::new(ConnectFailureKind::Overflow));
+        };
         let allowed = self.core.shared.breakers(want.priority).allows_host(&host.endpoint().identity);
         let permit = allowed.then(|| Permit::take(&self.core, want.priority, Resource::Connections)).flatten();
         let Some(permit) = permit else {
@@ -270,7 +275,11 @@ impl WorkerCluster {
             client: None,
         };
         let mut counted = Counted::begin(&self.core, host.state().shard(), permit);
-        match connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await {
+        let mut pending = Pending::begin(&self.core, place);
+        let connected = connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await;
+        pending.answered = true;
+        drop(pending);
+        match connected {
             Ok(connected) => {
                 counted.connected(connected.facts.tls.as_deref());
                 host.put(Outcome::ConnectedForGood);
@@ -279,6 +288,7 @@ impl WorkerCluster {
             }
             Err(failure) => {
                 counted.failed(&failure);
+                self.core.stats.upstream_rq_pending_failure_eject.inc();
                 match failure.kind {
                     ConnectFailureKind::Timeout => host.put(Outcome::TimedOut(504)),
                     ConnectFailureKind::Remote => host.put(Outcome::Failed),
