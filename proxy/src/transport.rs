@@ -8,6 +8,9 @@ mod socket;
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -26,6 +29,7 @@ pub struct Stream {
     io: Io,
     ahead: ReadAhead,
     counts: ByteCounts,
+    tally: Option<Arc<Tally>>,
     /// Who takes the first octets. Boxed, for few connections have one.
     front: Option<Box<front::Waiting>>,
 }
@@ -42,6 +46,25 @@ pub struct ByteCounts {
 impl ByteCounts {
     /// Nobody counts.
     pub const NONE: ByteCounts = ByteCounts { read: Counter::NONE, written: Counter::NONE };
+}
+
+/// Octets of one connection that were read and written, as they are counted.
+#[derive(Debug, Default)]
+pub struct Tally {
+    read: AtomicU64,
+    written: AtomicU64,
+}
+
+impl Tally {
+    /// So far: read, and written.
+    pub fn so_far(&self) -> (u64, u64) {
+        (self.read.load(Relaxed), self.written.load(Relaxed))
+    }
+
+    /// One thread at a time moves the octets of a connection.
+    fn add(total: &AtomicU64, octets: usize) {
+        total.store(total.load(Relaxed) + octets as u64, Relaxed);
+    }
 }
 
 /// Whether more is read from a socket than was asked for. The TLS library asks for 4 KiB at a time: four calls for each large record.
@@ -80,7 +103,7 @@ impl Stream {
 
     /// A stream from which `prefix` was read and must be read again.
     pub fn with_prefix(prefix: Bytes, io: Io) -> Stream {
-        Stream { prefix, io, ahead: ReadAhead::Off, counts: ByteCounts::NONE, front: None }
+        Stream { prefix, io, ahead: ReadAhead::Off, counts: ByteCounts::NONE, tally: None, front: None }
     }
 
     /// Bytes that were read before and come first.
@@ -133,7 +156,16 @@ impl Stream {
     /// The stream, from now on with its octets counted: those that are put back or taken first as well, when they are read again.
     /// Who moves octets past [`Io`] counts them himself.
     pub fn counted(self, counts: ByteCounts) -> Stream {
+        if let Some(tally) = &self.tally {
+            tally.read.store(0, Relaxed);
+            tally.written.store(0, Relaxed);
+        }
         Stream { counts, ..self }
+    }
+
+    /// The same, added up for this one connection.
+    pub fn tallied(self, tally: Option<Arc<Tally>>) -> Stream {
+        Stream { tally, ..self }
     }
 
     /// Whether it is worth reading; if not, `cx` is woken when it may be. Spares a caller the preparing of a buffer, and the TLS library
@@ -202,6 +234,9 @@ impl AsyncRead for Stream {
         let read = out.filled().len() - before;
         if read > 0 {
             self.counts.read.add(read as u64);
+            if let Some(tally) = &self.tally {
+                Tally::add(&tally.read, read);
+            }
         }
         result
     }
@@ -241,6 +276,9 @@ impl Stream {
     fn count_written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(written)) = &result {
             self.counts.written.add(*written as u64);
+            if let Some(tally) = &self.tally {
+                Tally::add(&tally.written, *written);
+            }
         }
         result
     }

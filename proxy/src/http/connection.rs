@@ -16,7 +16,7 @@ use config::hcm::CodecType;
 use self::count::Count;
 use self::limits::{Event, Limits};
 use super::ConnectionManager;
-use super::context::Context;
+use super::context::{Context, Spoken};
 use super::upstreams::Upstreams;
 use crate::drain::DrainWatch;
 use crate::overload::Act;
@@ -33,10 +33,11 @@ pub async fn serve(
     stream: Stream,
     connection: Rc<ConnectionInfo>,
     drain: DrainWatch,
-) {
+) -> Spoken {
     let logs = worker.logs.clone();
-    let context = Context::new(manager, connection, Upstreams::new(worker), logs, drain);
-    run(Rc::new(context), stream).await;
+    let context = Rc::new(Context::new(manager, connection, Upstreams::new(worker), logs, drain));
+    run(Rc::clone(&context), stream).await;
+    context.spoken.get()
 }
 
 /// Serves a connection whose surroundings are known.
@@ -53,6 +54,7 @@ pub(super) async fn run(context: Rc<Context>, stream: Stream) {
     }
     let stream = stream
         .counted(ByteCounts { read: stats.downstream_cx_rx_bytes_total, written: stats.downstream_cx_tx_bytes_total });
+    context.spoken.set(Spoken { protocol: Some(protocol), ..Spoken::default() });
     match protocol {
         Protocol::Http2 => {
             let _active = count::begin(stats.downstream_cx_http2_total, stats.downstream_cx_http2_active);

@@ -17,11 +17,13 @@ use super::manager::Routes;
 use super::route::{RouteSlot, RouteTable};
 use super::upstreams::Upstreams;
 use crate::drain::DrainWatch;
+use crate::failure::ResponseFlags;
 use crate::logs::WorkerLogs;
 use crate::overload::{self, Act};
 use crate::telemetry::access_log::{EntryKind, LogEntry};
 use crate::telemetry::stream_info::ConnectionInfo;
 use crate::tls::info::PeerCertificate;
+use crate::wire::message::Protocol;
 
 /// One downstream connection as its requests see it.
 pub(super) struct Context {
@@ -35,12 +37,14 @@ pub(super) struct Context {
     pub requests: Cell<u32>,
     /// Requests under way.
     pub active: Cell<u32>,
-    /// When the head of the next request began, if it came in pieces.
+    /// When the head of the request began that begins next, if it came in pieces.
     pub head_began: Cell<Option<tokio::time::Instant>>,
     /// When the last request ended.
     pub last_end: Cell<Option<tokio::time::Instant>>,
     /// How the connection ended: by the client, and with requests under way.
     pub ended: Cell<(bool, bool)>,
+    /// What was spoken on it, and that it was not spoken well.
+    pub spoken: Cell<Spoken>,
     /// The connection's own buckets, where a filter limits each connection.
     pub limiter: OnceCell<Box<Limiter>>,
     tables: Tables,
@@ -52,6 +56,23 @@ pub(super) struct Context {
     pub server: Bytes,
     /// This hop's XFCC element: the certificates do not change while the connection lives.
     xfcc: OnceCell<(Bytes, bool)>,
+}
+
+/// What a connection's own line in the log says of what was spoken on it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spoken {
+    /// The protocol, once something was said in it that makes sense.
+    pub protocol: Option<Protocol>,
+    /// The client broke it.
+    pub flags: ResponseFlags,
+}
+
+impl Context {
+    /// The client has broken the protocol. As with Envoy none is known where that is all it has said.
+    pub fn misspoken(&self) {
+        let protocol = self.spoken.get().protocol.filter(|_| self.requests.get() > 0);
+        self.spoken.set(Spoken { protocol, flags: ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR });
+    }
 }
 
 /// Where the connection's requests find their route table. It is they who hold one, not the connection.
@@ -115,6 +136,7 @@ impl Context {
             head_began: Cell::new(None),
             last_end: Cell::new(None),
             ended: Cell::default(),
+            spoken: Cell::default(),
             limiter: OnceCell::new(),
             tables,
             chain,

@@ -56,6 +56,7 @@ mod xfcc;
 use crate::wire::grpc;
 
 pub use connection::serve;
+pub use context::Spoken;
 pub(crate) use filters::of_cluster::{attach as attach_filters, each_discovery as each_discovery_of};
 pub use held::let_go;
 pub use manager::{ConnectionManager, OfListener};

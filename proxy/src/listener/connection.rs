@@ -22,11 +22,12 @@ use super::limit::Permit;
 use super::matching::Facts;
 use crate::drain::{Drain, DrainWatch};
 use crate::failure::ResponseFlags;
+use crate::http::Spoken;
 use crate::tcp::filters::{Closed, First, Started};
 use crate::telemetry::peer::Side;
-use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
+use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo, Times};
 use crate::tls::info::PeerName;
-use crate::transport::Stream;
+use crate::transport::{Stream, Tally};
 use crate::worker::Worker;
 use crate::{http, tcp};
 
@@ -66,7 +67,7 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
         None => stream,
         Some(more) => more.gated(stream),
     };
-    let served = serve(&worker, &chain, stream, &info, drain, first, begun);
+    let served = serve(&worker, (&common, &chain), stream, &info, drain, first, begun);
     let ended = match more {
         None => served.await,
         Some(more) => Box::pin(more.beside(served)).await,
@@ -80,7 +81,7 @@ type Serving<'s> = Pin<Box<dyn Future<Output = Option<StreamInfo>> + 's>>;
 /// The last filter of the chain, to its end.
 fn serve<'s>(
     worker: &'s Rc<Worker>,
-    chain: &'s FilterChain,
+    (common, chain): (&Common, &'s FilterChain),
     stream: Stream,
     info: &'s Rc<ConnectionInfo>,
     drain: DrainWatch,
@@ -89,15 +90,16 @@ fn serve<'s>(
 ) -> Serving<'s> {
     match (&chain.terminal, first) {
         (Terminal::Http(manager), None) => {
-            Box::pin(http::serve(worker.clone(), manager.clone(), stream, info.clone(), drain).map(|()| None))
+            let tally = tally(common);
+            let stream = stream.tallied(tally.clone());
+            let served = http::serve(worker.clone(), manager.clone(), stream, info.clone(), drain);
+            Box::pin(served.map(move |spoken| Some(of_http(begun, info, tally, (spoken, 0)))))
         }
         (Terminal::Http(manager), Some(first)) => {
-            let served = after_first(first, worker.clone(), manager.clone(), stream, info.clone(), drain);
-            Box::pin(served.map(move |(flags, received)| {
-                let mut info = begun.stream_info(info.clone());
-                (info.flags, info.bytes_received) = (flags, received);
-                Some(info)
-            }))
+            let tally = tally(common);
+            let served =
+                after_first(first, worker.clone(), manager.clone(), (stream, tally.clone()), info.clone(), drain);
+            Box::pin(served.map(move |served| Some(of_http(begun, info, tally, served))))
         }
         (Terminal::Tcp(proxy), first) => {
             Box::pin(tcp::proxy(worker, proxy, stream, info.clone(), drain, first).map(Some))
@@ -244,16 +246,37 @@ fn watch(worker: &Worker, common: &Common, drain: &Arc<Drain>) -> DrainWatch {
         .bypassing_overload(common.bypass_overload)
 }
 
+/// The octets of a connection of HTTP, which nobody adds up but for the listener's own log.
+fn tally(common: &Common) -> Option<Arc<Tally>> {
+    (!common.access_log.is_empty()).then(Arc::default)
+}
+
+/// What is known of a connection of HTTP at its end: what was spoken, and octets that the codec has not seen.
+fn of_http(
+    begun: StartTime,
+    info: &Rc<ConnectionInfo>,
+    tally: Option<Arc<Tally>>,
+    (spoken, unread): (Spoken, u64),
+) -> StreamInfo {
+    let mut info = begun.stream_info(info.clone());
+    // As with Envoy what is on the wire is told of requests alone.
+    info.times = tally.as_ref().map(|_| Box::new(Times { with_client: Some(Default::default()), ..Times::default() }));
+    let (read, written) = tally.map(|tally| tally.so_far()).unwrap_or_default();
+    (info.flags, info.bytes_received, info.bytes_sent) = (spoken.flags, read + unread, written);
+    info.protocol = spoken.protocol.filter(|_| read > 0);
+    info
+}
+
 /// HTTP's clients speak first: filters see what they say before the codec does. What became of it, and how many octets nobody has read
 /// after them.
 async fn after_first(
     mut first: Box<First>,
     worker: Rc<Worker>,
     manager: Arc<http::ConnectionManager>,
-    mut stream: Stream,
+    (mut stream, tally): (Stream, Option<Arc<Tally>>),
     info: Rc<ConnectionInfo>,
     drain: DrainWatch,
-) -> (ResponseFlags, u64) {
+) -> (Spoken, u64) {
     let seen = drain.before_end(std::future::poll_fn(|cx| first.poll(cx, &mut stream)));
     let seen = match manager.idle_timeout() {
         Some(idle) => tokio::time::timeout(idle, seen).await.ok().flatten(),
@@ -262,10 +285,7 @@ async fn after_first(
     let held = first.held();
     manager.count_unserved_octets(held);
     let flags = match seen {
-        Some(Ok(())) => {
-            http::serve(worker, manager, stream, info, drain).await;
-            ResponseFlags::NONE
-        }
+        Some(Ok(())) => return (http::serve(worker, manager, stream.tallied(tally), info, drain).await, held),
         Some(Err(error)) => {
             let closed = Closed::of(&error);
             manager.count_unserved(info.tls.is_some(), closed.is_none_or(|closed| closed.by_client));
@@ -276,7 +296,7 @@ async fn after_first(
             ResponseFlags::NONE
         }
     };
-    (flags, held)
+    (Spoken { protocol: None, flags }, held)
 }
 
 /// The chain, of the newest version whose listener filters are those that have run.

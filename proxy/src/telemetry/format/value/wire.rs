@@ -18,10 +18,12 @@ pub fn octets(of: WireBytes, entry: &LogEntry<'_>) -> Option<u64> {
     } else {
         (info.protocol, info.times.as_ref().and_then(|times| times.with_client))
     };
+    let is_of_connection = entry.more.kind.is_of_connection() || entry.more.kind == EntryKind::NotSet;
     let counts = match protocol {
         // Listeners' own entries are of no kind.
-        None if entry.more.kind.is_of_connection() || entry.more.kind == EntryKind::NotSet => of_connection(of, info),
-        None => OnWire::default(),
+        None if is_of_connection && counts.is_none() => of_connection(of, info),
+        // No upstream, or one that speaks no HTTP.
+        None => counts.unwrap_or_default(),
         Some(Protocol::Http2) if of.unpacked => return unpacked(of, entry),
         Some(_) => counts?,
     };
