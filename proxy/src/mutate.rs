@@ -10,6 +10,7 @@ use config::access_log::{Format, Part};
 use config::route::{AppendAction, HeaderAdd, HeaderChanges};
 use smallvec::SmallVec;
 
+use crate::telemetry::format;
 use crate::wire::headers::{Headers, Name, is_header, is_value};
 
 mod ordered;
@@ -21,6 +22,7 @@ pub use ordered::OrderedMutations;
 pub struct Mutation {
     request: Side,
     response: Side,
+    tells_of_attempts: bool,
 }
 
 #[derive(Debug, Default)]
@@ -48,10 +50,17 @@ enum Value {
 impl Mutation {
     /// Makes the changes of one level ready.
     pub fn compile(config: &HeaderChanges) -> Mutation {
+        let tells = |add: &HeaderAdd| format::tells_of_attempts(&add.value);
         Mutation {
             request: Side::compile(&config.request_remove, &config.request_add),
             response: Side::compile(&config.response_remove, &config.response_add),
+            tells_of_attempts: config.response_add.iter().any(tells),
         }
+    }
+
+    /// Whether responses are told which hosts were tried: that is kept only where somebody wants it.
+    pub fn tells_of_attempts(&self) -> bool {
+        self.tells_of_attempts
     }
 
     /// Whether requests pass unchanged.

@@ -67,12 +67,20 @@ pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static s
         return Some("one of two faults");
     }
     const QUEUED: &str = "log 0 codec_error:Too_many_responses_queued. DPE - - -\n";
+    let last = envoy.split_once(QUEUED).and_then(|(before, _)| before.lines().last());
     if let Some((heard, lines)) = envoy.replacen(QUEUED, "", 1).split_once('\n')
-        && envoy.contains(QUEUED)
+        && last.is_some_and(|line| line.starts_with("log 400 missing_host_header "))
         && ours.starts_with(heard)
         && lines.lines().all(|line| ours.lines().any(|own| own == line))
     {
         return Some("a head behind an answer that is not sent yet");
+    }
+    let says_both = |line: &&[u8]| {
+        let says = |token: &[u8]| line.split(|octet| matches!(octet, b':' | b',')).any(|one| one.trim_ascii() == token);
+        line.starts_with(b"connection") && says(b"close") && says(b"keep-alive")
+    };
+    if lines.iter().any(says_both) && envoy.replacen("connection: keep-alive", "connection: close", 1) == *ours {
+        return Some("an end that is asked for and not");
     }
     let ends_in_break = octets.last().is_some_and(|octet| matches!(octet, b'\r' | b'\n'));
     let late = |text: &str| if ends_in_break { without_late_head(text) } else { text.to_owned() };

@@ -2,7 +2,7 @@
 //! `main` and the control thread call it.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, WaitOptions};
@@ -118,12 +118,16 @@ pub fn default_concurrency() -> usize {
     }
 }
 
-/// This host's address, as services that are called see it in `x-forwarded-for`: the first one of an interface that is not loopback.
-/// `None` when there is none, or the system does not say.
+/// This host's address, as services that are called see it in `x-forwarded-for`: the first one of an interface that is not loopback, or
+/// that of loopback where there is none. `None` when the system does not say.
 pub fn local_address(version: IpVersion) -> Option<IpAddr> {
     let addresses = if_addrs::get_if_addrs().ok()?;
     let wanted = |address: &IpAddr| !address.is_loopback() && address.is_ipv6() == (version == IpVersion::V6);
-    addresses.iter().map(if_addrs::Interface::ip).find(wanted)
+    let loopback = match version {
+        IpVersion::V4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpVersion::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    Some(addresses.iter().map(if_addrs::Interface::ip).find(wanted).unwrap_or(loopback))
 }
 
 /// The CPUs that the control group grants, e.g. 0.25; `None` without a limit. `root` is `/` but in tests.

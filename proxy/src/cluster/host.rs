@@ -132,9 +132,9 @@ impl Host {
         }
     }
 
-    /// Counts a response of it: `rq_success` below 500, else `rq_error`.
+    /// Counts a response of it: `rq_error` where its status is of 5xx, else `rq_success`.
     pub fn count_response(&self, status: u16) {
-        self.count(status >= 500);
+        self.count((500..600).contains(&status));
     }
 
     /// Counts a request of it that is over: `rq_error` or `rq_success`.

@@ -25,7 +25,7 @@ use super::identity::Identity;
 use super::named::NamedCounters;
 use super::names::{auto_san, auto_sni};
 use super::outlier::Outcome;
-use super::pool::{Counted, KeyRef, Made, Speaks};
+use super::pool::{Counted, KeyRef, Made, Pending, Speaks};
 use super::stats::{Beside, ClusterStats, Codes, ResponseCounters};
 use super::{
     Attached, Cluster, ConnectFailure, ConnectFailureKind, HttpLease, HttpWant, PickFailure, Priority, RawStream,
@@ -294,6 +294,7 @@ impl WorkerCluster {
                 })
             }
             Err(failure) => {
+                self.core.stats.upstream_rq_pending_failure_eject.inc();
                 match failure.kind {
                     ConnectFailureKind::Timeout => host.put(Outcome::TimedOut(504)),
                     ConnectFailureKind::Remote => host.put(Outcome::Failed),
@@ -307,6 +308,7 @@ impl WorkerCluster {
 
     /// Makes a connection for this client alone.
     async fn connected(&self, host: &Host, key: KeyRef<'_>) -> Result<Made, ConnectFailure> {
+        let place = Pending::place(&self.core, key.priority)?;
         let allowed = self.core.shared.breakers(key.priority).allows_host(&host.endpoint().identity);
         let permit = allowed.then(|| Permit::take(&self.core, key.priority, Resource::Connections)).flatten();
         let Some(permit) = permit else {
@@ -314,7 +316,10 @@ impl WorkerCluster {
             return Err(ConnectFailure::new(ConnectFailureKind::Overflow));
         };
         let mut counted = Counted::begin(&self.core, host.state().shard(), permit);
-        match connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await {
+        let mut pending = Pending::begin(&self.core, place);
+        let connected = connect(&*self.core.connector, &self.core.shared, host.endpoint(), &key.owned()).await;
+        pending.answered = true;
+        match connected {
             Ok(connected) => {
                 counted.connected(connected.facts.tls.as_deref());
                 Ok(Made { connected, counted })

@@ -35,7 +35,7 @@ pub(super) struct Context {
     pub requests: Cell<u32>,
     /// Requests under way.
     pub active: Cell<u32>,
-    /// When the head of the next request began, if it came in pieces.
+    /// When the head of the request began that begins next, if it came in pieces.
     pub head_began: Cell<Option<tokio::time::Instant>>,
     /// When the last request ended.
     pub last_end: Cell<Option<tokio::time::Instant>>,
@@ -126,6 +126,11 @@ impl Context {
     /// What the client says breaks the protocol: counted, and told in the listener's log.
     pub fn broken(&self) {
         self.manager.stats.downstream_cx_protocol_error.inc();
+        self.misspoken();
+    }
+
+    /// The same, not counted as such.
+    pub fn misspoken(&self) {
         if let Some(told) = &self.connection.told {
             told.broken(self.requests.get() == 0);
         }

@@ -33,6 +33,7 @@ use super::stop::Stop;
 use super::stream::Stream;
 use super::trace;
 use super::upgrade;
+use super::watch::Watch;
 use super::xfcc;
 use crate::failure::ResponseFlags;
 use crate::overload::Act;
@@ -56,13 +57,22 @@ pub(super) async fn exchange(context: &Context, downstream: &mut dyn Downstream,
 }
 
 /// Answers what never became a request.
-pub(super) async fn refused(context: &Context, downstream: &mut dyn Downstream, reply: LocalReply) {
-    Box::pin(serve(context, downstream, RequestHead::unread(), None, Some(Box::new(reply)))).await;
+pub(super) async fn refused(context: &Context, downstream: &mut dyn Downstream, protocol: Protocol, reply: LocalReply) {
+    let request = RequestHead { protocol, ..RequestHead::unread() };
+    Box::pin(serve(context, downstream, request, None, Some(Box::new(reply)))).await;
 }
 
 /// What never became a request, and is not answered: it is counted and logged.
-pub(super) fn abandoned(context: &Context, error: &StreamError) {
-    headless(context, RequestHead::unread(), |exchange| exchange.client_gone(error));
+pub(super) fn abandoned(context: &Context, protocol: Protocol, error: &StreamError) {
+    let request = RequestHead { protocol, ..RequestHead::unread() };
+    headless(context, request, |exchange| exchange.client_gone(error));
+}
+
+/// What never became a request, for we end its connection: likewise.
+pub(super) fn cut_off(context: &Context, protocol: Protocol) {
+    context.ended.set((false, true));
+    let request = RequestHead { protocol, ..RequestHead::unread() };
+    headless(context, request, |exchange| exchange.stream.context.manager.stats.downstream_rq_rx_reset.inc());
 }
 
 /// What HTTP/2's codec has refused: nobody has seen it, but it is counted and logged.
@@ -108,6 +118,8 @@ async fn serve(
         None => proxy(&mut exchange, downstream, &table).await,
         Some(reply) => {
             exchange.stream.headless = true;
+            // Its time may be over already: whoever refuses it bounds what is left.
+            exchange.watch = Watch::default();
             Err(Stop::Reply(reply))
         }
     };
@@ -129,6 +141,9 @@ async fn serve(
         Ok(()) => {
             exchange.answered();
             exchange.count_unread();
+            if exchange.stream.has_lost_its_tunnel() {
+                downstream.leads_nowhere();
+            }
         }
         Err(Stop::Elsewhere(next)) => {
             exchange.answered();

@@ -194,6 +194,9 @@ pub(super) fn apply_route_changes(stream: &Stream<'_>, head: &mut ResponseHead) 
 pub(super) fn apply_request_changes(stream: &mut Stream<'_>) {
     let Some(chosen) = stream.route else { return };
     for mutation in levels(chosen) {
+        if mutation.tells_of_attempts() {
+            stream.info.times.get_or_insert_default();
+        }
         change_request(stream, mutation);
     }
 }

@@ -24,6 +24,7 @@ use super::route::{Forwarding, Route, RouteTable, VirtualCluster, VirtualHost, W
 use super::trace::{Reason, Trace};
 use super::upstreams::UpstreamCluster;
 use crate::cluster::{Asks, address_in};
+use crate::failure::ResponseFlags;
 use crate::telemetry::access_log::{LogEntry, More};
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo};
 use crate::wire::headers::{Headers, Name, NameSet};
@@ -173,14 +174,16 @@ impl<'s> Stream<'s> {
         }
     }
 
-    /// A request that begins now.
+    /// A request whose head is here now, and began before where it came in pieces.
     pub fn begin(context: &'s Context, pinned: &'s Pinned, request: RequestHead) -> Stream<'s> {
-        let mut info = StreamInfo::begin(context.connection.clone(), Some(request.protocol));
+        let now = Instant::now().into_std();
+        let start = context.head_began.get().map_or(now, Instant::into_std);
+        let mut info = StreamInfo::begun(context.connection.clone(), Some(request.protocol), start);
         info.request_head = request.wire_size;
         info.times = context.manager.wants.times.then(Box::default);
         // What follows an upgrade or a CONNECT is of unknown length.
         if request.body == BodyLength::Empty && !asks_for_tunnel(&request) {
-            info.request_complete = Some(info.start);
+            info.request_complete = Some(now);
         }
         // Two of them are one that says neither.
         let mut request = request;
@@ -270,6 +273,12 @@ impl<'s> Stream<'s> {
     /// Whether the request has been read to its end.
     pub fn request_is_complete(&self) -> bool {
         self.info.request_complete.is_some()
+    }
+
+    /// Whether it was for a tunnel, and the connection that this was to lead to is lost, or never stood.
+    pub fn has_lost_its_tunnel(&self) -> bool {
+        let lost = [ResponseFlags::UPSTREAM_CONNECTION_FAILURE, ResponseFlags::UPSTREAM_CONNECTION_TERMINATION];
+        asks_for_tunnel(&self.request) && lost.into_iter().any(|flag| self.info.flags.has(flag))
     }
 
     /// Time since the end of the request; zero before.

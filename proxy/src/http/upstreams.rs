@@ -277,7 +277,8 @@ impl Lease {
     pub fn tell(&self, info: &mut StreamInfo) {
         info.upstream_host = Some(self.host());
         info.upstream_connection = self.connection();
-        info.upstream_protocol = Some(self.protocol());
+        // As with Envoy there is none where a tunnel ends.
+        info.upstream_protocol = (!self.is_raw()).then(|| self.protocol());
         info.attempted();
     }
 

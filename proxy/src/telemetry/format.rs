@@ -68,6 +68,19 @@ pub fn wants_times(format: &Format) -> bool {
     })
 }
 
+/// Whether it prints the hosts that were tried.
+pub fn tells_of_attempts(format: &Format) -> bool {
+    format.parts.iter().any(|part| match part {
+        Part::Operator { operator: Operator::Attempted(_), .. } => true,
+        Part::Operator { operator: Operator::Coalesce(parts), .. } => parts.iter().any(is_of_attempts),
+        _ => false,
+    })
+}
+
+fn is_of_attempts(part: &Part) -> bool {
+    matches!(part, Part::Operator { operator: Operator::Attempted(_), .. })
+}
+
 /// The same of an expression.
 pub fn expression_wants_times(expression: &Expr) -> bool {
     expression.asks(&|attribute| matches!(attribute, Attribute::BackendLatency | Attribute::UpstreamPoolReady))

@@ -211,7 +211,11 @@ pub struct StreamInfo {
 impl StreamInfo {
     /// A stream that begins now.
     pub fn begin(connection: Rc<ConnectionInfo>, protocol: Option<Protocol>) -> StreamInfo {
-        let start = Instant::now();
+        StreamInfo::begun(connection, protocol, Instant::now())
+    }
+
+    /// A stream that began then.
+    pub fn begun(connection: Rc<ConnectionInfo>, protocol: Option<Protocol>, start: Instant) -> StreamInfo {
         StreamInfo {
             connection,
             start_time: wall::at(start),

@@ -15,20 +15,25 @@ thread_local! {
     static ANCHOR: Cell<Option<Anchor>> = const { Cell::new(None) };
 }
 
-/// What the wall clock shows at a moment that has just been.
+/// What the wall clock showed at a moment that has been.
 pub fn at(moment: Instant) -> SystemTime {
-    let since = ANCHOR.get().and_then(|(instant, wall)| Some((moment.checked_duration_since(instant)?, wall)));
-    match since {
-        Some((since, wall)) if since < BELIEVED => wall + since,
-        _ => anew(moment),
+    let Some((instant, wall)) = ANCHOR.get() else { return anew(moment) };
+    match moment.checked_duration_since(instant) {
+        Some(since) if since < BELIEVED => wall + since,
+        Some(_) => anew(moment),
+        None => before(moment, instant, wall),
     }
 }
 
 #[cold]
 fn anew(moment: Instant) -> SystemTime {
-    let wall = SystemTime::now();
-    ANCHOR.set(Some((moment, wall)));
-    wall
+    let (now, wall) = (Instant::now(), SystemTime::now());
+    ANCHOR.set(Some((now, wall)));
+    before(moment, now, wall)
+}
+
+fn before(moment: Instant, instant: Instant, wall: SystemTime) -> SystemTime {
+    wall.checked_sub(instant.saturating_duration_since(moment)).unwrap_or(wall)
 }
 
 #[cfg(test)]

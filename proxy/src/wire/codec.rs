@@ -38,6 +38,8 @@ pub trait Downstream {
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<StreamError>;
     /// Aborts the stream: HTTP/2 RST_STREAM, HTTP/1 closes the connection.
     fn reset(&mut self, reason: ResetReason);
+    /// A tunnel that was asked for ends, or never begins, because what it was to lead to is lost. HTTP/2 says so where the client goes on.
+    fn leads_nowhere(&mut self) {}
     /// The connection will take no further request after this one (HTTP/1: `connection: close`; HTTP/2: GOAWAY).
     fn close_after(&mut self);
     /// Octets that came behind the head of a request for a tunnel, and that nobody can read before it is granted. HTTP/2 has none: there

@@ -78,6 +78,30 @@ fn other_sources_than_ads_are_envoys() {
     }
 }
 
+/// Routes that come in ways of Envoy's alone.
+#[test]
+fn scoped_routes_and_single_virtual_hosts_are_envoys() {
+    let ads = json!({ "ads": {}, "resource_api_version": "V3" });
+    let scopes = json!({ "name": "s", "rds_config_source": ads,
+        "scope_key_builder": { "fragments": [{ "header_value_extractor": { "name": "h", "index": 0 } }] },
+        "scoped_rds": { "scoped_rds_config_source": ads } });
+    for (field, value, path) in [
+        ("scoped_routes", scopes, "scoped_routes"),
+        ("route_config", json!({ "name": "r", "vhds": { "config_source": ads } }), "route_config.vhds"),
+    ] {
+        let kind = |name: &str| format!("type.googleapis.com/envoy.extensions.filters.{name}");
+        let router = json!({ "name": "r", "typed_config": { "@type": kind("http.router.v3.Router") } });
+        let mut manager = json!({ "stat_prefix": "m", "http_filters": [router],
+            "@type": kind("network.http_connection_manager.v3.HttpConnectionManager") });
+        manager[field] = value;
+        let listener = json!({ "name": "l", "address": { "socket_address": { "address": "127.0.0.1", "port_value": 1 } },
+            "filter_chains": [{ "filters": [{ "name": "m", "typed_config": manager }] }] });
+        let faults = judged(&with("listeners", listener)).faults;
+        assert!(faults.len() == 1 && faults[0].is_unsupported, "{faults:?}");
+        assert!(faults[0].path.ends_with(path), "{faults:?}");
+    }
+}
+
 #[test]
 fn a_disk_layer_needs_the_folder_that_holds_it() {
     let folder = tempfile::tempdir().unwrap();

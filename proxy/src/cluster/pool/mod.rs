@@ -30,7 +30,8 @@ pub use tcp::{Lent, Made, TcpPool};
 
 use self::http1::Http1Connection;
 use self::http2::Http2Connection;
-use self::waiting::{Pending, Ready, UnderWay, Waiting};
+pub(super) use self::waiting::Pending;
+use self::waiting::{Ready, UnderWay, Waiting};
 use super::circuit_breaker::{Permit, Resource};
 use super::connect::connect;
 use super::core::Core;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Connected, Counted, Key, MOST_AT_ONCE, Streams};
+use super::{Connected, Counted, Key, MOST_AT_ONCE, Pending, Streams};
 use crate::cluster::circuit_breaker::{Permit, Resource};
 use crate::cluster::connect::connect;
 use crate::cluster::core::Core;
@@ -96,6 +96,7 @@ impl TcpPool {
             self.connect_ahead();
             return Ok((made, lent));
         }
+        let place = Pending::place(&self.core, self.key.priority)?;
         let (reply, answer) = oneshot::channel();
         self.state.borrow_mut().waiting.push_back(reply);
         if self.is_short_of_connects() {
@@ -103,8 +104,11 @@ impl TcpPool {
             self.connect(permit);
         }
         self.connect_ahead();
+        let mut pending = Pending::begin(&self.core, place);
+        let answer = answer.await;
+        pending.answered = true;
         // The sender is dropped unanswered only when the worker's runtime ends.
-        answer.await.unwrap_or_else(|_| Err(ConnectFailure::new(ConnectFailureKind::Local)))
+        answer.unwrap_or_else(|_| Err(ConnectFailure::new(ConnectFailureKind::Local)))
     }
 
     /// What it carries now.

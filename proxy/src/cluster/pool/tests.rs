@@ -408,6 +408,23 @@ fn one_connection_is_always_allowed() {
     });
 }
 
+/// As with Envoy a connection without HTTP waits among the requests that wait for theirs.
+#[test]
+fn a_connection_of_tcp_is_pending_until_it_stands() {
+    run(async {
+        let server = Http1Server::start().await;
+        for (most, pending, overflow) in [(1, 1, 0), (0, 0, 1)] {
+            let fixture = fixture(server.address, |config| {
+                config.circuit_breaker = limits(|limits| limits.max_pending_requests = most);
+            });
+            let lease = fixture.cluster.tcp(&fixture.host, &Default::default()).await;
+            assert_eq!(lease.is_ok(), most > 0);
+            let stat = |name: &str| fixture.bench.stat(&format!("upstream_rq_pending_{name}"));
+            assert_eq!((stat("total"), stat("overflow"), stat("active")), (pending, overflow, 0));
+        }
+    });
+}
+
 #[test]
 fn a_request_that_goes_away_while_it_waits_leaves_nothing_behind() {
     run(async {

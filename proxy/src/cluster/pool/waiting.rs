@@ -5,11 +5,11 @@ use std::rc::Rc;
 use tokio::sync::oneshot;
 
 use super::{Facts, Http1Stream, Http2Stream, Pool};
-use crate::cluster::ConnectFailure;
-use crate::cluster::circuit_breaker::Permit;
+use crate::cluster::circuit_breaker::{Permit, Resource};
 use crate::cluster::core::Core;
 use crate::cluster::host::{Active, HostState};
 use crate::cluster::lease::{HttpLease, UpstreamStream};
+use crate::cluster::{ConnectFailure, ConnectFailureKind, Priority};
 use crate::wire::message::Protocol;
 
 /// A request that waits, as the pool holds it.
@@ -71,6 +71,17 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// Permission for one more that waits: a client of a TCP proxy waits for its connection like a request does, as with Envoy.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn place(core: &Rc<Core>, priority: Priority) -> Result<Permit, ConnectFailure> {
+        Permit::take(core, priority, Resource::Pending).ok_or_else(|| {
+            core.stats.upstream_rq_pending_overflow.inc();
+            ConnectFailure::new(ConnectFailureKind::Overflow)
+        })
+    }
+
     /// Counts one.
     pub fn begin(core: &Rc<Core>, permit: Permit) -> Pending {
         core.stats.upstream_rq_pending_total.inc();

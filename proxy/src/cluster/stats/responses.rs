@@ -70,15 +70,20 @@ impl ResponseCounters {
         }
         // Codes come from upstreams, in three digits: at most a thousand of them.
         let origin = origin(codes.internal);
-        let class = status / 100;
         let prefix = &self.prefix;
-        let own = |name: String| if codes.own { scope.counter(&name) } else { Counter::NONE };
+        let [code, class] = names(status);
+        let counter = |of: &str, name: &Option<String>| match name {
+            Some(name) => scope.counter(&format!("{prefix}{of}upstream_rq_{name}")),
+            None => Counter::NONE,
+        };
+        let own = |name: &Option<String>| if codes.own { counter("", name) } else { Counter::NONE };
+        let origin = format!("{origin}.");
         let counters = [
-            own(format!("{prefix}upstream_rq_{status}")),
-            own(format!("{prefix}upstream_rq_{class}xx")),
-            scope.counter(&format!("{prefix}{origin}.upstream_rq_completed")),
-            scope.counter(&format!("{prefix}{origin}.upstream_rq_{status}")),
-            scope.counter(&format!("{prefix}{origin}.upstream_rq_{class}xx")),
+            own(&code),
+            own(&class),
+            scope.counter(&format!("{prefix}{origin}upstream_rq_completed")),
+            counter(&origin, &code),
+            counter(&origin, &class),
         ];
         counters.iter().for_each(|counter| counter.inc());
         seen.push((status, codes, counters));
@@ -132,15 +137,17 @@ impl Apart {
     }
 
     fn count(&self, scope: &Scope, status: u16, own: bool, milliseconds: Option<u64>) {
-        let (prefix, class) = (&self.prefix, status / 100);
+        let prefix = &self.prefix;
         let mut seen = self.seen.borrow_mut();
         let known = seen.iter().position(|(code, others, _)| *code == status && *others == own);
         let known = known.unwrap_or_else(|| {
-            let coded = |code: String| {
-                if own { scope.counter(&format!("{prefix}.upstream_rq_{code}")) } else { Counter::NONE }
+            let coded = |name: Option<String>| match name {
+                Some(name) if own => scope.counter(&format!("{prefix}.upstream_rq_{name}")),
+                _ => Counter::NONE,
             };
             let completed = scope.counter(&format!("{prefix}.upstream_rq_completed"));
-            seen.push((status, own, [completed, coded(status.to_string()), coded(format!("{class}xx"))]));
+            let [code, class] = names(status).map(coded);
+            seen.push((status, own, [completed, code, class]));
             seen.len() - 1
         });
         seen[known].2.iter().for_each(|counter| counter.inc());
@@ -148,6 +155,14 @@ impl Apart {
         let time = self.time.get().unwrap_or_else(|| scope.histogram(&format!("{prefix}.upstream_rq_time")));
         self.time.set(Some(time));
         time.record(milliseconds);
+    }
+}
+
+/// What a status and its class are called. As with Envoy one that is none of HTTP's is unknown, and of no class.
+fn names(status: u16) -> [Option<String>; 2] {
+    match status {
+        100..600 => [Some(status.to_string()), Some(format!("{}xx", status / 100))],
+        _ => [Some("unknown".to_owned()), None],
     }
 }
 

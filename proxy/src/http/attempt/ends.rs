@@ -120,7 +120,7 @@ impl Ends<'_> {
             }
             target.count(grpc::is_host_error(grpc::status(&head.headers)));
         } else if !ignored && (status < 500 || !self.uncounted) {
-            target.count(status >= 500);
+            target.count((500..600).contains(&status));
         }
         None
     }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::limits::{Ending, Event, Limits};
 use crate::http::context::Context;
 use crate::http::deadlines::Expired;
-use crate::http::exchange::exchange;
+use crate::http::exchange::{cut_off, exchange};
 use crate::http::refusal;
 use crate::transport::Stream;
 use crate::wire::h1;
 use crate::wire::h1::server::{Connection, RequestError};
-use crate::wire::message::RequestHead;
+use crate::wire::message::{Protocol, RequestHead};
 
 pub(super) async fn serve(
     context: &Context,
@@ -31,9 +31,8 @@ pub(super) async fn serve(
         let request = match next_head(context, &mut connection, &mut limits, end.as_mut()).await {
             Event::Ready(Ok(Some(request))) => request,
             Event::Ready(Ok(None)) => return context.ended.set((true, false)),
-            Event::Drained => return,
             Event::Ready(Err(RequestError::Disconnected)) => {
-                refusal::disconnected(context);
+                refusal::disconnected(context, Protocol::Http11);
                 return context.ended.set((true, true));
             }
             Event::Ready(Err(RequestError::Protocol(error))) => {
@@ -44,13 +43,19 @@ pub(super) async fn serve(
                 return close(context, connection, delay).await;
             }
             Event::Expired(Expired::Request) => {
+                connection.refuse_next();
                 tokio::select! {
-                    () = refusal::slow_head(context, &mut connection, limits.first()) => {}
+                    () = refusal::slow_head(context, &mut connection, Protocol::Http11, limits.first()) => {}
                     () = end.as_mut() => return,
                 }
                 return close(context, connection, delay).await;
             }
-            Event::Expired(_) => return,
+            Event::Drained | Event::Expired(_) => {
+                if connection.head_started() {
+                    cut_off(context, Protocol::Http11);
+                }
+                return;
+            }
         };
         limits.end_idle();
         context.requests.set(context.requests.get().saturating_add(1));
@@ -82,9 +87,9 @@ async fn answer(
     last.set(limits.ending() != Ending::No);
     let mut exchange = pin!(exchange(context, connection, request));
     poll_fn(|cx| {
-        // The answer says `connection: close`, if its head has not left yet.
+        // The answer says `connection: close`, if its head has not left yet. Where connections end safely that is said to the next request.
         while limits.poll_age(context, cx).is_ready() {
-            last.set(true);
+            last.set(last.get() || !limits.is_safe());
         }
         if exchange.as_mut().poll(cx).is_ready() {
             return Poll::Ready(true);
@@ -126,9 +131,6 @@ async fn next_head(
         }
     })
     .await;
-    let began = limits.head_ends();
-    if matches!(result, Event::Ready(Ok(Some(_)))) {
-        context.head_began.set(began);
-    }
+    context.head_began.set(limits.head_ends());
     result
 }

@@ -44,10 +44,12 @@ pub(super) struct Limits {
     head_began: Option<Instant>,
     /// What a head runs out of first: `None` is `request_headers_timeout`.
     first: Option<Expired>,
+    /// The head that is awaited has a time of its own.
+    bounded: bool,
     /// There is a limit to the connection's life: it is looked at before each request, for a client that pipelines never lets us wait.
     mortal: bool,
     ending: Ending,
-    /// An old connection ends with the answer to a request, and never without one.
+    /// An old connection ends with the answer to its next request, and never without one.
     safe: bool,
 }
 
@@ -65,6 +67,7 @@ impl Limits {
             safe: false,
             head_began: None,
             first: None,
+            bounded: false,
             mortal: config.max_connection_duration.is_some(),
             ending: Ending::No,
         };
@@ -76,6 +79,11 @@ impl Limits {
     pub(super) fn of_http1(mut self, context: &Context) -> Limits {
         self.safe = context.manager.config.safe_max_duration;
         self
+    }
+
+    /// Of HTTP/1: an old connection ends with a request that begins when it is old.
+    pub(super) fn is_safe(&self) -> bool {
+        self.safe
     }
 
     pub(super) fn ending(&self) -> Ending {
@@ -98,10 +106,26 @@ impl Limits {
 
     /// Some of a head is here, and not all. As in Envoy the request has begun: its own timeouts bound it, too.
     pub(super) fn head_begins(&mut self, context: &Context) {
-        if self.head_began.is_some() {
+        if self.head_began.is_none() {
+            self.await_head(context, Instant::now());
+        }
+    }
+
+    /// The same of a connection with several streams, where the head that is awaited may be another one each time.
+    pub(super) fn heads_of_streams(&mut self, context: &Context, began: Option<Instant>) {
+        if began == self.head_began {
             return;
         }
-        self.head_began = Some(Instant::now());
+        if self.head_ends().is_some() {
+            self.begin_idle(None);
+        }
+        if let Some(began) = began {
+            self.await_head(context, began);
+        }
+    }
+
+    fn await_head(&mut self, context: &Context, began: Instant) {
+        self.head_began = Some(began);
         let config = &context.manager.config;
         let silence = config.stream_idle_timeout.map(|limit| overload::shortened(Timer::StreamIdle, limit));
         let limits = [
@@ -115,9 +139,14 @@ impl Limits {
         if let Some((which, limit)) = first {
             // It is idle no more, and has a time of its own.
             self.end_idle();
-            self.first = which;
-            self.deadlines.set(Expired::Request, Some(limit));
+            (self.first, self.bounded) = (which, true);
+            self.deadlines.set_from(Expired::Request, Some(limit), began);
         }
+    }
+
+    /// A head is awaited, and no longer than it may be.
+    pub(super) fn awaits_head(&self) -> bool {
+        self.bounded
     }
 
     /// Which of a request's own timeouts ran out while its head was awaited; `None` is `request_headers_timeout`.
@@ -128,6 +157,7 @@ impl Limits {
     /// The rest of the head is here, or never will be: since when it was awaited.
     pub(super) fn head_ends(&mut self) -> Option<Instant> {
         let began = self.head_began.take();
+        self.bounded = false;
         if began.is_some() {
             self.deadlines.set(Expired::Request, None);
         }

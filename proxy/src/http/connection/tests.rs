@@ -23,6 +23,14 @@ async fn connect(bench: &Bench) -> (Rc<Context>, DuplexStream) {
     (context, client)
 }
 
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0, 0, payload.len() as u8, kind, flags];
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
 /// Sends, and reads to the end of the connection.
 async fn exchange_all(bench: &Bench, request: &str) -> (Rc<Context>, String) {
     let (context, mut client) = connect(bench).await;
@@ -169,17 +177,153 @@ async fn a_head_takes_no_longer_than_its_request_may() {
     }
 }
 
+/// A connection of HTTP/2 whose client has said this behind its greeting.
+async fn says(bench: &Bench, frames: &[Vec<u8>]) -> (Rc<Context>, DuplexStream) {
+    let (context, mut client) = connect(bench).await;
+    let greeting = [&crate::wire::sniff::PREFACE[..], &frame(4, 0, 0, &[])].concat();
+    client.write_all(&[greeting, frames.concat()].concat()).await.unwrap();
+    (context, client)
+}
+
+/// The same for HTTP/2, where the other streams of the connection go on.
+#[tokio::test(start_paused = true)]
+async fn half_a_head_of_http2_is_answered_in_time_and_the_connection_goes_on() {
+    let whole = b"\x82\x86\x84\x41\x07example";
+    let cut = |octets: usize| frame(1, 5, 1, whole)[..octets].to_vec();
+    // What has come of a request, and what is to come.
+    let halves = [
+        (frame(1, 1, 1, &whole[..5]), frame(9, 4, 1, &whole[5..])),
+        (cut(9), frame(1, 5, 1, whole)[9..].to_vec()),
+        (cut(12), frame(1, 5, 1, whole)[12..].to_vec()),
+    ];
+    for (half, rest) in halves {
+        let mut bench = Bench::new(to_app(|_| {}));
+        bench.config.request_headers_timeout = Some(Duration::from_secs(2));
+        answers(&mut bench, 1);
+        let told = async {
+            let (context, mut client) = says(&bench, &[half]).await;
+            let began = Instant::now();
+            let stat = |name: &str| context.manager.registry.value(&format!("http.test.downstream_rq_{name}"));
+            while kept::all().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!(stat("header_timeout"), Some(1));
+            assert!((2000..2100).contains(&began.elapsed().as_millis()));
+            client.write_all(&[rest, frame(1, 5, 3, whole)].concat()).await.unwrap();
+            while kept::all().len() < 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!((stat("total"), stat("http2_total"), stat("active")), (Some(2), Some(2), Some(0)));
+        };
+        LocalSet::new().run_until(told).await;
+        let done = kept::all();
+        assert_eq!((done[0].response_code, done[1].response_code), (408, 200));
+        assert_eq!(done[0].response_code_details.as_deref(), Some("request_header_timeout"));
+        assert_eq!(done[0].protocol, Some(Protocol::Http2));
+    }
+}
+
+/// As with Envoy a request begins with the first octets of its head: that is when it was sent, and it counts from then on.
+#[tokio::test(start_paused = true)]
+async fn a_request_begins_with_the_first_octets_of_its_head() {
+    let http1 = (b"GET / HTTP/1.1\r\n".to_vec(), b"host: svc\r\n\r\n".to_vec());
+    let greeting = [&crate::wire::sniff::PREFACE[..], &frame(4, 0, 0, &[])].concat();
+    let http2 = ([greeting, frame(1, 1, 1, b"\x82\x86\x84")].concat(), frame(9, 4, 1, b"\x41\x07example"));
+    for (half, rest) in [http1, http2] {
+        let mut bench = Bench::new(to_app(|_| {}));
+        answers(&mut bench, 1);
+        let late = async {
+            let (_context, mut client) = connect(&bench).await;
+            client.write_all(&half).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            client.write_all(&rest).await.unwrap();
+            while kept::all().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        LocalSet::new().run_until(late).await;
+        let info = kept::last();
+        assert_eq!((info.response_code, info.request_complete.unwrap().duration_since(info.start).as_secs()), (200, 3));
+    }
+}
+
+/// A head without a time of its own ends with its connection, and is told of.
+#[tokio::test(start_paused = true)]
+async fn half_a_head_that_we_cut_off_is_logged() {
+    let http2 = [&crate::wire::sniff::PREFACE[..], &frame(4, 0, 0, &[]), &frame(1, 1, 1, b"\x82")].concat();
+    for half in [b"GET / HT".to_vec(), http2] {
+        let mut bench = Bench::new(to_app(|_| {}));
+        bench.config.idle_timeout = Some(Duration::from_secs(10));
+        bench.config.request_headers_timeout = None;
+        bench.config.stream_idle_timeout = None;
+        let told = async {
+            let (context, mut client) = connect(&bench).await;
+            client.write_all(&half).await.unwrap();
+            client.read_to_end(&mut Vec::new()).await.unwrap();
+            while kept::all().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let count = |name: &str| context.manager.registry.value(&format!("http.test.downstream_{name}"));
+            assert_eq!((count("rq_total"), count("rq_rx_reset"), count("rq_active")), (Some(1), Some(1), Some(0)));
+        };
+        LocalSet::new().run_until(told).await;
+        assert_eq!(kept::last().response_code_details.as_deref(), Some("downstream_local_disconnect"));
+    }
+}
+
+/// Who leaves, or breaks the protocol, within a head of HTTP/2 has begun a request.
+#[tokio::test(start_paused = true)]
+async fn half_a_head_of_http2_is_logged() {
+    for (more, details) in [
+        (None, "downstream_remote_disconnect"),
+        (Some(frame(6, 0, 0, b"12345678")), "codec_error:The_user_callback_function_failed"),
+    ] {
+        let bench = Bench::new(to_app(|_| {}));
+        let local = LocalSet::new();
+        let frames: Vec<_> = [frame(1, 1, 1, b"\x82\x86")].into_iter().chain(more).collect();
+        let (context, client) = local.run_until(says(&bench, &frames)).await;
+        drop(client);
+        local.await;
+        let count = |name: &str| context.manager.registry.value(&format!("http.test.{name}"));
+        assert_eq!((count("downstream_rq_total"), count("downstream_rq_rx_reset")), (Some(1), Some(1)));
+        assert_eq!(count("downstream_cx_destroy_active_rq"), Some(1));
+        assert_eq!(kept::last().response_code_details.as_deref(), Some(details));
+    }
+}
+
+/// Requests of a connection that ends because its client makes no sense are told to have ended for that, whether somebody has taken them or
+/// not.
+#[tokio::test(start_paused = true)]
+async fn requests_of_a_garbled_connection_are_told_why() {
+    let get = || frame(1, 5, 1, b"\x82\x86\x84\x41\x07example");
+    let garbled = || frame(6, 0, 1, b"12345678");
+    for (first, then) in [(vec![get(), garbled()], None), (vec![get()], Some(garbled()))] {
+        let mut bench = Bench::new(to_app(|_| {}));
+        bench.upstream(Script::hangs());
+        let told = async {
+            let (context, mut client) = says(&bench, &first).await;
+            if let Some(then) = then {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                client.write_all(&then).await.unwrap();
+            }
+            while kept::all().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let count = |name: &str| context.manager.registry.value(&format!("http.test.downstream_rq_{name}"));
+            assert_eq!((count("total"), count("rx_reset"), count("active")), (Some(1), Some(1), Some(0)));
+        };
+        LocalSet::new().run_until(told).await;
+        let info = kept::last();
+        assert_eq!(info.response_code_details.as_deref(), Some("codec_error:The_user_callback_function_failed"));
+        assert!(info.flags.has(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR));
+    }
+}
+
 /// Requests that HTTP/2's codec refuses have reached nobody, but they were made.
 #[tokio::test(start_paused = true)]
 async fn http2_requests_that_are_none_are_counted_and_logged() {
     let mut bench = Bench::new(to_app(|_| {}));
     bench.config.underscores = config::hcm::Underscores::RejectRequest;
-    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
-        let mut frame = vec![0, 0, payload.len() as u8, kind, flags];
-        frame.extend(stream.to_be_bytes());
-        frame.extend(payload);
-        frame
-    };
     let get = b"\x82\x86\x84\x41\x07example";
     let with = |field: &[u8]| [&get[..], field].concat();
     let heads: [&[u8]; 4] =

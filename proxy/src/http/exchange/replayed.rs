@@ -72,6 +72,10 @@ impl Downstream for Replayed<'_> {
         self.client.reset(reason);
     }
 
+    fn leads_nowhere(&mut self) {
+        self.client.leads_nowhere();
+    }
+
     fn close_after(&mut self) {
         self.client.close_after();
     }

@@ -65,8 +65,9 @@ impl<'s> Exchange<'s> {
         context.manager.stats.request_begins(request.protocol);
         context.active.set(context.active.get() + 1);
         let stream = Stream::begin(context, pinned, request);
+        let began = context.head_began.take();
         Exchange {
-            watch: Watch::begin(&context.manager.config, stream.request_is_complete(), context.head_began.take()),
+            watch: Watch::begin(&context.manager.config, stream.request_is_complete(), began),
             clock: Clock::begin(&stream),
             stream,
             chain,
@@ -192,6 +193,9 @@ impl<'s> Exchange<'s> {
         self.begun = true;
         self.stream.info.mark(|times| &mut times.download_begins);
         self.stream.info.response_code = head.status;
+        if !self.stream.request_is_complete() {
+            self.stream.context.manager.stats.downstream_rq_response_before_rq_complete.inc();
+        }
         if !self.stream.info.health_check {
             self.stream.context.manager.stats.response(head.status);
         }
@@ -251,9 +255,7 @@ impl<'s> Exchange<'s> {
     /// The response is complete. What the client still had to say is not heard any more.
     pub fn count_unread(&mut self) {
         if !self.stream.request_is_complete() {
-            let stats = &self.stream.context.manager.stats;
-            stats.downstream_rq_response_before_rq_complete.inc();
-            stats.downstream_rq_rx_reset.inc();
+            self.stream.context.manager.stats.downstream_rq_rx_reset.inc();
         }
     }
 

@@ -140,7 +140,7 @@ fn size_line(buffer: &mut BytesMut) -> Result<Option<u64>, ParseError> {
         ([line @ .., b'\r'], Some(_)) => line,
         _ => return Err(ParseError::CODEC),
     };
-    if (digits == 0 && (end.is_some() || !line.is_empty())) || line.contains(&b'\r') {
+    if (digits == 0 && !buffer.is_empty()) || line.contains(&b'\r') {
         return Err(ParseError::CODEC);
     }
     let after = line[digits..].trim_ascii_start();

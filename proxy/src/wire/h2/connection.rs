@@ -7,6 +7,7 @@
 mod blocks;
 mod control;
 mod ends;
+mod heading;
 mod incoming;
 mod outgoing;
 mod settings;
@@ -51,6 +52,8 @@ pub(super) struct Connection {
     data: Option<incoming::Data>,
     /// The header block that is not complete.
     block: Option<blocks::Block>,
+    /// The request that begins with it, or with a frame that is not all here.
+    heading: Option<heading::Heading>,
     /// Octets of a frame that says nothing to us.
     skip: usize,
     inflow: Inflow,
@@ -129,6 +132,7 @@ impl Connection {
             stage: if server { Stage::Preface } else { Stage::Settings },
             data: None,
             block: None,
+            heading: None,
             skip: 0,
             inflow: Inflow::new(settings.initial_connection_window),
             window: i64::from(frame::DEFAULT_WINDOW),
@@ -216,7 +220,12 @@ impl Connection {
             self.skip = frame.length;
             return Ok(true);
         }
-        let Some(payload) = input.get(frame::HEADER..frame::HEADER + frame.length) else { return Ok(false) };
+        let Some(payload) = input.get(frame::HEADER..frame::HEADER + frame.length) else {
+            if frame.kind == frame::HEADERS {
+                self.heading_begins(frame.stream);
+            }
+            return Ok(false);
+        };
         self.limits.control(frame.kind)?;
         let answers = self.outbox.answers();
         match frame.kind {

@@ -203,6 +203,8 @@ pub struct Unseen {
     pub unwanted: bool,
 }
 
+/// Envoy's detail of requests whose connection is no HTTP/2.
+pub const GARBLED: &str = "codec_error:The_user_callback_function_failed";
 const VIOLATION: StreamError = StreamError::Protocol { detail: "http2.violation.of.messaging.rule", status: 400 };
 
 fn reason(reason: ResetReason) -> Reason {

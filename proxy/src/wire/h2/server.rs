@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::connection::Connection as Core;
 use super::frame::Reason;
@@ -120,9 +120,25 @@ impl Connection {
             return None;
         }
         let (head, place) = core.take_request()?;
+        Some((head, self.hand_out(core, place)))
+    }
+
+    fn hand_out(&self, core: &Core, place: usize) -> Stream {
         self.shared.open.set(self.shared.open.get() + 1);
-        let flush_limit = core.settings.flush_timeout;
-        Some((head, Stream { place, flush: None, flush_limit, shared: Rc::clone(&self.shared) }))
+        Stream { place, flush: None, flush_limit: core.settings.flush_timeout, shared: Rc::clone(&self.shared) }
+    }
+
+    /// Since when the rest of a request's head is awaited.
+    pub fn head_began(&self) -> Option<Instant> {
+        self.shared.core.borrow().head_began()
+    }
+
+    /// It is awaited no longer: the request's stream, for an answer.
+    pub fn give_head_up(&mut self) -> Option<Stream> {
+        let core = &mut *self.shared.core.borrow_mut();
+        let place = core.give_head_up();
+        core.wake();
+        place.map(|place| self.hand_out(core, place))
     }
 
     /// A client that resets most of its streams before they are answered is sent away.
@@ -190,6 +206,11 @@ pub struct Stream {
 impl Stream {
     fn with<T>(&self, act: impl FnOnce(&mut Core, usize) -> T) -> T {
         act(&mut self.shared.core.borrow_mut(), self.place)
+    }
+
+    /// When the first octets of its head came, where the others came later.
+    pub fn began(&self) -> Option<Instant> {
+        self.with(|core, place| core.streams[place].in_pieces.then_some(core.streams[place].since))
     }
 
     /// Ready when the client has not taken the end of the response in time. As for Envoy, whose requests end when the codec has all of the
@@ -267,6 +288,10 @@ impl Downstream for Stream {
             let lost = why == ResetReason::InternalError && core.streams[place].incoming.tunnel;
             core.reset(place, if lost { Reason::CONNECT_ERROR } else { reason(why) });
         });
+    }
+
+    fn leads_nowhere(&mut self) {
+        self.with(|core, place| core.streams[place].incoming.leads_nowhere = true);
     }
 
     fn close_after(&mut self) {

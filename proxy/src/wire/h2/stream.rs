@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::flow::Inflow;
+use super::frame::Reason;
 use crate::wire::codec::OnWire;
 use crate::wire::headers::Headers;
 use crate::wire::message::ResponseHead;
@@ -19,6 +20,8 @@ pub(super) struct Stream {
     /// Somebody has a handle to it, or its request waits to be taken.
     pub(super) held: bool,
     pub(super) since: Instant,
+    /// Its head came in pieces, or not to its end.
+    pub(super) in_pieces: bool,
     /// Why it is over, if it did not end.
     pub(super) lost: Option<Lost>,
     /// It counts among those that are open.
@@ -43,6 +46,8 @@ pub(super) enum Lost {
     Miscounted,
     /// We have reset it.
     Given,
+    /// What the peer says on the connection makes no sense.
+    Garbled,
     /// The connection is over.
     Closed,
 }
@@ -63,6 +68,8 @@ pub(super) struct Incoming {
     pub(super) bodiless: bool,
     /// The answer may open a tunnel, in which nothing has a length.
     pub(super) tunnel: bool,
+    /// What it was to lead to is lost.
+    pub(super) leads_nowhere: bool,
     pub(super) window: Inflow,
     /// Octets that the reader has, and has not come back for more.
     pub(super) unreleased: u32,
@@ -109,6 +116,7 @@ impl Stream {
             id,
             held: true,
             since: now,
+            in_pieces: false,
             lost: None,
             open: true,
             premature: false,
@@ -120,6 +128,7 @@ impl Stream {
                 expected: None,
                 bodiless: false,
                 tunnel: false,
+                leads_nowhere: false,
                 window: Inflow::new(inflow),
                 unreleased: 0,
                 waiting: VecDeque::new(),
@@ -169,6 +178,12 @@ impl Incoming {
     /// The next head.
     pub(super) fn head(&mut self) -> Option<ResponseHead> {
         if self.interim.is_empty() { self.head.take() } else { Some(self.interim.remove(0)) }
+    }
+
+    /// Why the rest of it is not wanted, when the answer is complete: that is no error (RFC 9113 section 8.1), but for the loss of what a
+    /// tunnel led to (section 8.5).
+    pub(super) fn unwanted(&self) -> Reason {
+        if self.leads_nowhere { Reason::CONNECT_ERROR } else { Reason::NO_ERROR }
     }
 
     /// A piece of the body is here.

@@ -1,5 +1,7 @@
 //! Header blocks: HEADERS and CONTINUATION into requests, responses and trailers.
 
+use tokio::time::Instant;
+
 use super::super::Unseen;
 use super::super::frame::{self, Frame, Reason, number};
 use super::super::head::{self, Refusal};
@@ -50,7 +52,8 @@ impl Connection {
         let (fragment, depends) =
             unpadded(frame, payload).ok_or(Fatal::protocol("padding above the frame's length"))?;
         self.limits.payload(fragment.len(), frame.has(frame::END_STREAM))?;
-        let of = self.block_of(frame)?;
+        self.heading_begins(frame.stream);
+        let of = if self.is_answered(frame.stream) { Of::Nobody } else { self.block_of(frame)? };
         let block = Block {
             id: frame.stream,
             of,
@@ -119,10 +122,11 @@ impl Connection {
         if !block.rest.is_empty() {
             return Err(Fatal::new(Reason::COMPRESSION_ERROR, "a header block that is cut off"));
         }
-        let result = match block.of {
-            Of::Nobody => Ok(()),
-            Of::New => self.request(&block),
-            Of::Stream => self.further(&block),
+        let began = self.heading_ends();
+        let result = match (block.of, began) {
+            (Of::New, Some(began)) => self.request(&block, began),
+            (Of::Nobody | Of::New, _) => Ok(()),
+            (Of::Stream, _) => self.further(&block),
         };
         // What was in it is the message's now, and an idle connection holds none of it.
         self.lines.clear();
@@ -139,7 +143,7 @@ impl Connection {
         if self.streams[place].incoming.begun { self.trailers(place, block) } else { self.response(place, block) }
     }
 
-    fn request(&mut self, block: &Block) -> Result<(), Fatal> {
+    fn request(&mut self, block: &Block, began: Instant) -> Result<(), Fatal> {
         let most = self.settings.max_concurrent_streams as usize;
         // Requests that were reset before anybody took them wait as well.
         if self.open >= most || self.waiting.len() >= most.saturating_mul(2) {
@@ -154,6 +158,7 @@ impl Connection {
         };
         let place = self.add_stream(block.id);
         let stream = &mut self.streams[place];
+        (stream.since, stream.in_pieces) = (began, began < self.now);
         stream.incoming.begun = true;
         stream.incoming.ended = block.end;
         stream.incoming.tunnel = head.upgrade.is_some() || head.method == Method::Connect;
@@ -179,7 +184,7 @@ impl Connection {
     }
 
     /// It is told so.
-    fn refuse(&mut self, id: u32, reason: Reason) {
+    pub(super) fn refuse(&mut self, id: u32, reason: Reason) {
         self.limits.opened += 1;
         self.premature += 1;
         self.say_reset(id, reason);

@@ -85,7 +85,10 @@ impl Connection {
 
     /// All that the peer was promised has been said.
     pub(in crate::wire::h2) fn is_finished(&self) -> bool {
-        matches!(self.shutdown, Shutdown::Final(_)) && self.open == 0 && self.waiting.is_empty()
+        matches!(self.shutdown, Shutdown::Final(_))
+            && self.open == 0
+            && self.waiting.is_empty()
+            && self.head_began().is_none()
     }
 
     /// A stream that came after the last one that is served.

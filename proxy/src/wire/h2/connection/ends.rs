@@ -8,7 +8,7 @@ use tokio::time::Duration;
 
 use super::super::frame::{self, Reason};
 use super::super::stream::Lost;
-use super::super::{ConnectionError, VIOLATION};
+use super::super::{ConnectionError, GARBLED, Unseen, VIOLATION};
 use super::outgoing::{LIMIT, LOW};
 use super::{Connection, Fatal};
 use crate::wire::codec::StreamError;
@@ -18,7 +18,16 @@ impl Connection {
     pub(in crate::wire::h2) fn fail(&mut self, fatal: Fatal) -> ConnectionError {
         self.say_goaway(self.highest, fatal.reason);
         let text: Arc<str> = fatal.error.to_string().into();
-        self.close(text, if self.server { Lost::Closed } else { Lost::Violated });
+        let lost = match &fatal.error {
+            _ if !self.server => Lost::Violated,
+            ConnectionError::Protocol(_) => Lost::Garbled,
+            _ => Lost::Closed,
+        };
+        if lost == Lost::Garbled {
+            // Nobody has taken them, and nobody will.
+            self.unseen.extend(self.waiting.iter().map(|_| Unseen { detail: GARBLED, unwanted: false }));
+        }
+        self.close(text, lost);
         fatal.error
     }
 
@@ -49,11 +58,7 @@ impl Connection {
         }
         match (self.server && stream.outgoing.ended, stream.outgoing.framed) {
             (false, _) => self.reset(place, Reason::CANCEL),
-            // As in Envoy: a request for a tunnel has no end but that of the connection which it stands for.
-            (true, true) if stream.incoming.tunnel => self.reset(place, Reason::CONNECT_ERROR),
-            // A response that is complete while the request is not: the rest of that is not wanted, and that is no error
-            // (RFC 9113 section 8.1).
-            (true, true) => self.reset(place, Reason::NO_ERROR),
+            (true, true) => self.reset(place, self.streams[place].incoming.unwanted()),
             (true, false) => {}
         }
     }
@@ -94,6 +99,7 @@ impl Connection {
             Lost::Reset(code) => StreamError::Reset(code),
             Lost::Refused => StreamError::Refused,
             Lost::Violated => VIOLATION,
+            Lost::Garbled => StreamError::Protocol { detail: GARBLED, status: 400 },
             Lost::Miscounted => StreamError::Protocol { detail: "http2.remote_reset", status: 400 },
             Lost::Given => StreamError::Io("the stream was reset here".into()),
             Lost::Closed => StreamError::Closed(self.end.clone().unwrap_or_else(|| "connection closed".into())),

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::super::frame::{self, Reason};
+use super::super::frame;
 use super::super::stream::{Lost, SMALL};
 use super::super::write;
 use super::Connection;
@@ -203,7 +203,7 @@ impl Connection {
         stream.outgoing.framed = true;
         self.ends.push_back((self.outbox.total(), place, stream.id));
         if !stream.held && !stream.incoming.ended {
-            return self.reset(place, Reason::NO_ERROR);
+            return self.reset(place, self.streams[place].incoming.unwanted());
         }
         self.settle(place);
     }
