@@ -79,7 +79,7 @@ pub(super) async fn run(worker: Rc<Worker>, slot: Rc<Slot>, accepted: Accepted, 
         Some(more) => Box::pin(more.beside(served)).await,
     };
     if let Some(told) = told {
-        told.ends(ended);
+        told.end(ended);
     }
 }
 

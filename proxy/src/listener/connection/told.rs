@@ -138,8 +138,8 @@ impl Served {
         Some(Box::new(Served { worker: worker.clone(), common, begun, info: info.clone() }))
     }
 
-    /// It ends now; `ended` is what its last filter knows of it.
-    pub fn ends(&self, ended: Option<StreamInfo>) {
+    /// It has ended; `ended` is what its last filter knows of it. Told when this is dropped.
+    pub fn end(&self, ended: Option<StreamInfo>) {
         if let (Some(told), Some(ended)) = (&self.info.told, ended) {
             told.ended.replace(Some(Box::new(ended)));
         }
