@@ -21,7 +21,7 @@ pub fn octets(of: WireBytes, entry: &LogEntry<'_>) -> Option<u64> {
     let is_of_connection = entry.more.kind.is_of_connection() || entry.more.kind == EntryKind::NotSet;
     let counts = match protocol {
         // Listeners' own entries are of no kind.
-        None if is_of_connection && counts.is_none() => of_connection(of, info),
+        None if is_of_connection => of_connection(of, info),
         // No upstream, or one that speaks no HTTP.
         None => counts.unwrap_or_default(),
         Some(Protocol::Http2) if of.unpacked => return unpacked(of, entry),
