@@ -57,6 +57,11 @@ struct Client {
     ended: &'static str,
 }
 
+/// What a header of the PROXY protocol's second version begins with. Then come version and command, family, and two octets of a length.
+const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// What ports of a client's connection are called.
+const NAMES: [&str; 2] = ["{client}", "{listener}"];
+
 impl Client {
     fn stream(&mut self) -> Result<&mut TcpStream, Failure> {
         Ok(self.stream.as_mut().ok_or("it has closed its connection")?)
@@ -76,16 +81,41 @@ impl Client {
         Ok(())
     }
 
+    /// As text, with names in place of ports in headers of the PROXY protocol's second version.
+    fn with_ports_named(&self, heard: &[u8]) -> String {
+        let (mut text, mut rest) = (String::new(), heard);
+        while let Some(at) = memchr::memmem::find(rest, SIGNATURE) {
+            let addresses = match rest.get(at + SIGNATURE.len() + 1).map(|family| family >> 4) {
+                Some(1) => 8,
+                Some(2) => 32,
+                _ => 0,
+            };
+            let begin = at + SIGNATURE.len() + 4 + addresses;
+            let Some(ports) = rest.get(begin..begin + 4).filter(|_| addresses > 0) else {
+                let (header, behind) = rest.split_at(at + SIGNATURE.len());
+                text += &header.escape_ascii().to_string();
+                rest = behind;
+                continue;
+            };
+            text += &rest[..begin].escape_ascii().to_string();
+            for port in ports.chunks(2) {
+                let known = self.ports.iter().zip(NAMES).find(|(known, _)| known.to_be_bytes() == port);
+                text += &known.map_or_else(|| port.escape_ascii().to_string(), |(_, name)| name.to_owned());
+            }
+            rest = &rest[begin + 4..];
+        }
+        text + &rest.escape_ascii().to_string()
+    }
+
     /// Without dates, and with names in place of ports.
     fn told(&self) -> String {
         let mut heard = Vec::new();
         for line in self.heard.split_inclusive(|octet| *octet == b'\n').filter(|line| !line.starts_with(b"date: ")) {
             heard.extend_from_slice(line);
         }
-        let mut text = heard.escape_ascii().to_string();
-        for (port, name) in self.ports.iter().zip(["{client}", "{listener}"]) {
+        let mut text = self.with_ports_named(&heard);
+        for (port, name) in self.ports.iter().zip(NAMES) {
             text = super::with_number_named(&text, *port, name);
-            text = text.replace(&port.to_be_bytes().escape_ascii().to_string(), name);
         }
         format!("hears \"{text}\" {}", self.ended).trim_end().to_owned()
     }

@@ -11,7 +11,8 @@ pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static s
     if hosts.clone().count() > 1 && refuses {
         return Some("two hosts");
     }
-    let by_default = ours.contains(" / host: ten / ");
+    let is_ten = |line: &str| line.starts_with("log ") && line.contains(" ten /");
+    let by_default = ours.contains(" / host: ten / ") || ours.lines().any(is_ten);
     if hosts.clone().any(<[u8]>::is_empty) && (ours.contains("missing_host_header") || by_default) {
         return Some("an empty host");
     }
@@ -27,7 +28,9 @@ pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static s
     if without_path && (envoy.contains("log 404") || as_a_whole) {
         return Some("an empty path");
     }
-    if star && ((envoy.contains("log 404") && as_a_whole) || envoy.replace(" *\n", " /\n") == *ours) {
+    let never_ends = ours.contains("log 408 stream_idle_timeout SI OPTIONS ");
+    let is_served = as_a_whole || never_ends;
+    if star && ((envoy.contains("log 404") && is_served) || envoy.replace(" *\n", " /\n") == *ours) {
         return Some("the server as a whole");
     }
     let encodings = lines.iter().filter(|line| line.starts_with(b"transfer-encoding")).count();
@@ -35,10 +38,18 @@ pub(super) fn why(case: &Case, [envoy, ours]: &[String; 2]) -> Option<&'static s
     if encodings > 1 && disagrees.iter().any(|line| ours.contains(line)) {
         return Some("two lines of encodings");
     }
+    if refuses && encodings > 0 && lines.iter().any(|line| is_no_length(line)) {
+        return Some("a length that is none beside chunks");
+    }
     // Envoy blames what it happens to see first, which depends on how the octets came.
     let blamed = |text: &str| {
-        let faults =
-            ["http1.invalid_characters", "http1.content_length_and_chunked_not_allowed", "http1.unexpected_underscore"];
+        let faults = [
+            "http1.invalid_characters",
+            "http1.content_length_and_chunked_not_allowed",
+            "http1.unexpected_underscore",
+            "http1.invalid_url",
+            "http1.body_disallowed",
+        ];
         faults.iter().fold(text.to_owned(), |text, fault| text.replace(fault, "http1.codec_error"))
     };
     if blamed(envoy) == blamed(ours) {
@@ -109,6 +120,12 @@ fn without_late_head(text: &str) -> String {
 fn host(line: &[u8]) -> Option<&[u8]> {
     let rest = line.strip_prefix(b"host")?.trim_ascii_start();
     rest.strip_prefix(b":").map(<[u8]>::trim_ascii)
+}
+
+/// A line of a length that is no number.
+fn is_no_length(line: &[u8]) -> bool {
+    let value = line.strip_prefix(b"content-length").and_then(|rest| rest.trim_ascii_start().strip_prefix(b":"));
+    value.map(<[u8]>::trim_ascii).is_some_and(|value| value.is_empty() || !value.iter().all(u8::is_ascii_digit))
 }
 
 /// What follows the first word of a line.

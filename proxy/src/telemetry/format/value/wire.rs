@@ -23,7 +23,8 @@ pub fn octets(of: WireBytes, entry: &LogEntry<'_>) -> Option<u64> {
     let counts = match protocol {
         _ if of_requests && entry.more.kind == EntryKind::NotSet => OnWire::default(),
         None if entry.more.kind.is_of_connection() || entry.more.kind == EntryKind::NotSet => of_connection(of, info),
-        None => OnWire::default(),
+        // No upstream, or one that speaks no HTTP.
+        None => counts.unwrap_or_default(),
         Some(Protocol::Http2) if of.unpacked => return unpacked(of, entry),
         Some(_) => counts?,
     };
