@@ -84,7 +84,7 @@ impl Client {
     /// As text, with names in place of ports in headers of the PROXY protocol's second version.
     fn with_ports_named(&self, heard: &[u8]) -> String {
         let (mut text, mut rest) = (String::new(), heard);
-        while let Some(at) = memchr::memmem::find(rest, SIGNATURE) {
+        while let Some(at) = rest.windows(SIGNATURE.len()).position(|octets| octets == SIGNATURE) {
             let addresses = match rest.get(at + SIGNATURE.len() + 1).map(|family| family >> 4) {
                 Some(1) => 8,
                 Some(2) => 32,
