@@ -23,11 +23,10 @@ const REQUEST: &[u8] =
     b"GET /details/0 HTTP/1.1\r\nhost: details.bookinfo:9080\r\nuser-agent: load\r\naccept: */*\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\nfine";
 
-/// Calls for memory of that many requests, HTTP/1.1 both ways with an access log: nine each, and the half of one for what is asked for
+/// Calls for memory of that many requests, HTTP/1.1 both ways with an access log: seven each, and the half of one for what is asked for
 /// every few requests. Less is good: put the new number here.
-const MOST: usize = 9 * REQUESTS + REQUESTS / 2;
-/// And so many more with Istio's exchange of metadata and its metrics: the list of headers grows. Three RBAC filters that let it pass ask
-/// for none.
+const MOST: usize = 7 * REQUESTS + REQUESTS / 2;
+/// And so many more with Istio's exchange of metadata and its metrics: the list of headers grows.
 const MORE: usize = REQUESTS;
 
 #[test]
@@ -37,7 +36,8 @@ fn a_request_asks_for_memory_no_more_often_than_before() {
     let (plain, reported, judged) = (least(&mut plain), least(&mut reported), least(&mut judged));
     assert!(plain <= MOST, "{plain} for {REQUESTS} requests");
     assert!(reported <= MOST + MORE, "{reported} for {REQUESTS} requests that are reported");
-    assert!(judged <= MOST, "{judged} for {REQUESTS} requests that are judged");
+    // Three RBAC filters that let it pass ask for none.
+    assert!(judged <= plain, "{judged} for {REQUESTS} requests that are judged, {plain} for those that are not");
 }
 
 /// The least that so many requests have asked for.

@@ -44,8 +44,16 @@ impl Incoming {
             if self.trailers.is_some() {
                 return Poll::Ready(Ok(None));
             }
-            if let Some(message) = self.messages.take()? {
-                return Poll::Ready(Ok(Some(message)));
+            match self.messages.take() {
+                Ok(None) => {}
+                Ok(message) => return Poll::Ready(Ok(message)),
+                Err(malformed) => {
+                    // Where the end came with it, nothing is left to reset.
+                    if open.stream().is_over() {
+                        let _ = open.stream().poll_body(cx);
+                    }
+                    return Poll::Ready(Err(malformed.into()));
+                }
             }
             match ready!(open.stream().poll_body(cx)) {
                 Ok(Frame::Data(data)) => self.messages.push(data),

@@ -179,6 +179,10 @@ impl Upstream for UpstreamStream {
         either!(self, stream => stream.poll_lost(cx))
     }
 
+    fn is_over(&mut self) -> bool {
+        either!(self, stream => stream.is_over())
+    }
+
     fn reset(&mut self, reason: ResetReason) {
         either!(self, stream => stream.reset(reason))
     }

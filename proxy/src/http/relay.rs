@@ -189,6 +189,10 @@ impl<'s> Source<'s> for Origin<'_> {
         }
     }
 
+    fn is_here(&self) -> bool {
+        self.is_own()
+    }
+
     fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
         match self {
             Origin::Upstream(from) => from.upstream.poll_lost(cx).map(|error| from.lost(&error)),

@@ -91,6 +91,8 @@ pub(super) fn send_continue(stream: &mut Stream<'_>, downstream: &mut dyn Downst
     if expects.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")) {
         stream.request.headers.remove(&Name::EXPECT);
         stream.context.manager.stats.response(100);
+        // Until there is another one.
+        stream.info.response_code = 100;
         downstream.send_informational(&ResponseHead {
             protocol: stream.request.protocol,
             status: 100,

@@ -73,6 +73,10 @@ pub trait Upstream {
     /// by who cannot ask for the body now. HTTP/1 never tells: what came before the end of the connection may be all of the response, and
     /// only who reads it knows (as Envoy, whose upstream connections do not look for an early close).
     fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<StreamError>;
+    /// Whether nothing of the response is left but its end, which is here. HTTP/2 alone can tell.
+    fn is_over(&mut self) -> bool {
+        false
+    }
     /// Aborts the stream.
     fn reset(&mut self, reason: ResetReason);
     /// What the request and its response have been on the wire so far; `None` where nobody can tell.

@@ -58,6 +58,10 @@ pub(super) fn all() -> Vec<(&'static str, &'static str, Value)> {
         "attributes": { "a": "1", "service.name": "detected" } } }]);
     let grpc = json!({ "http_service": null, "grpc_service": { "envoy_grpc": { "cluster_name": "grpc-collector" } },
         "resource_detectors": detectors });
+    let mut quiet = asking("/200/asked");
+    for authorizer in quiet.as_array_mut().into_iter().flatten().take(2) {
+        authorizer["typed_config"]["emit_client_span"] = json!(false);
+    }
     vec![
         ("inbound", "INBOUND", manager("inbound", json!({ "provider": otel() }), json!({}))),
         ("outbound", "OUTBOUND", manager("outbound", json!({ "provider": otel() }), json!({}))),
@@ -178,6 +182,25 @@ pub(super) fn all() -> Vec<(&'static str, &'static str, Value)> {
             manager("b3-asked", json!({ "provider": zipkin(&json!({})) }), json!({ "filters": asking("/200/asked") })),
         ),
         (
+            "asked-quietly",
+            "INBOUND",
+            manager("asked-quietly", json!({ "provider": otel() }), json!({ "filters": quiet })),
+        ),
+        (
+            "child",
+            "OUTBOUND",
+            manager("child", json!({ "provider": otel() }), json!({ "router": { "start_child_span": true } })),
+        ),
+        (
+            "b3-child",
+            "OUTBOUND",
+            manager(
+                "b3-child",
+                json!({ "provider": zipkin(&istio) }),
+                json!({ "router": { "start_child_span": true } }),
+            ),
+        ),
+        (
             "second",
             "INBOUND",
             manager("second", json!({ "provider": otel(), "spawn_upstream_span": true }), json!({ "no_retry": true })),
@@ -283,6 +306,9 @@ fn manager(name: &str, tracing: Value, more: Value) -> Value {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } }],
         "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": routes }] }
     });
+    for (field, value) in more["router"].as_object().into_iter().flatten() {
+        manager["http_filters"][0]["typed_config"][field] = value.clone();
+    }
     if let Some(router) = manager["http_filters"].as_array_mut() {
         router.splice(0..0, filters);
     }

@@ -152,6 +152,23 @@ fn what_no_answer_is() {
     });
 }
 
+/// Its end is here with it, so that there is nothing to reset.
+#[test]
+fn what_ends_with_its_fault_is_not_reset() {
+    run(async {
+        let address = serve(|mut asked| {
+            Box::pin(async move {
+                asked.body().await;
+                asked.begin().send_data(Bytes::from_static(b"<html></html>"), true).unwrap();
+            })
+        })
+        .await;
+        let world = World::http2(address);
+        assert_eq!(world.ask(&service()).await.unwrap_err().grpc_status(), 13);
+        assert_eq!((world.stat("upstream_rq_tx_reset"), world.stat("upstream_rq_active")), (0, 0));
+    });
+}
+
 #[test]
 fn an_answer_that_breaks_off() {
     run(async {

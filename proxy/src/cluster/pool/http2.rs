@@ -184,6 +184,10 @@ impl Upstream for Http2Stream {
         Poll::Ready(error)
     }
 
+    fn is_over(&mut self) -> bool {
+        self.codec().is_over()
+    }
+
     fn reset(&mut self, reason: ResetReason) {
         self.ends(None);
         self.codec().reset(reason);
@@ -241,14 +245,18 @@ pub async fn run(pool: Rc<Pool>, connected: Connected, counted: Counted) {
     let violations = pool.core.stats.upstream_cx_protocol_error;
     drop((pool, connection));
     let result = driver.await;
-    if matches!(result, Err(h2::ConnectionError::Protocol(_) | h2::ConnectionError::Flood(_))) {
+    let violated = matches!(result, Err(h2::ConnectionError::Protocol(_) | h2::ConnectionError::Flood(_)));
+    if violated {
         violations.inc();
     }
     if let Some(connection) = weak_connection.upgrade() {
-        // It ended while the pool still held it: the host closed it, or broke the protocol.
-        let active = connection.handle.open_streams() > 0;
+        // It ended while the pool still held it: the host closed it, or we do that, whose streams have ended before it where the host
+        // broke the protocol.
+        let active = !violated && connection.handle.open_streams() > 0;
         let mut counted = connection.counted.borrow_mut();
-        counted.closed_by_peer();
+        if matches!(result, Ok(()) | Err(h2::ConnectionError::Io(_))) {
+            counted.closed_by_peer();
+        }
         counted.ends(connection.handle.requests(), active);
         drop(counted);
         connection.drain();

@@ -603,6 +603,31 @@ fn http2_follows_goaway_to_a_new_connection() {
     });
 }
 
+/// Its streams have ended before the connection, which is ours to end.
+#[test]
+fn a_server_that_speaks_no_http2_is_left_by_us() {
+    run(async {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::task::spawn_local(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        });
+        let fixture = fixture(address, http2);
+        let mut lease = fixture.lease().await;
+        // It may be over by now.
+        let _ = lease.stream.send_head(&get(), true);
+        assert!(std::future::poll_fn(|cx| lease.stream.poll_head(cx)).await.is_err());
+        drop(lease);
+        until(|| fixture.bench.stat("upstream_cx_destroy") == 1).await;
+        let ends = ["protocol_error", "destroy_local", "destroy_remote", "destroy_with_active_rq"];
+        let counts = ends.map(|name| fixture.bench.stat(&format!("upstream_cx_{name}")));
+        assert_eq!(counts, [1, 1, 0, 0]);
+    });
+}
+
 /// A server that answers each connection with this text and closes it.
 async fn says(text: String) -> std::net::SocketAddr {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

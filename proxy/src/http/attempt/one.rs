@@ -231,6 +231,7 @@ impl Attempt<'_> {
                             exchange.watch.try_answers();
                             respond::strip(&mut head);
                             exchange.stream.context.manager.stats.response(head.status);
+                            exchange.stream.info.response_code = head.status;
                             downstream.send_informational(&head)?;
                             if let Poll::Ready(result) = downstream.poll_flush(cx) {
                                 result?;

@@ -235,7 +235,7 @@ fn resume<'s>(
     let mut nothing = VecDeque::new();
     let mut held = match &mut side.frames {
         Some(frames) if matches!(waited, Waited::Collected { .. }) => frames.collected(index),
-        _ => Out(&mut nothing),
+        _ => Out::new(&mut nothing),
     };
     filters[index].resumed(stream, way, waited, &mut held)
 }

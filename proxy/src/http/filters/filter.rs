@@ -113,8 +113,10 @@ impl Hooks {
     pub const RESPONSE_SEES: Hooks = Hooks(32);
     /// A tree decides, as more becomes known, what else it has.
     pub const DELEGATED: Hooks = Hooks(64);
+    /// Before a frame of what is here already is given, the next one is looked at: [`Out::follows`].
+    pub const AHEAD: Hooks = Hooks(128);
     /// Every one.
-    pub const ALL: Hooks = Hooks(127);
+    pub const ALL: Hooks = Hooks(255);
     /// Those of a request's body.
     pub const REQUEST_BODY: Hooks = Hooks::REQUEST_FRAMES.with(Hooks::REQUEST_SEES);
     /// Those of a response's body.
@@ -231,17 +233,47 @@ impl<'s, F: HttpFilter> Turn<'_, 's, F> {
 
 /// Where a filter puts what goes on.
 #[derive(Debug)]
-pub(crate) struct Out<'q>(pub(super) &'q mut VecDeque<Frame>);
+pub(crate) struct Out<'q> {
+    queue: &'q mut VecDeque<Frame>,
+    follows: Follows,
+}
 
-impl Out<'_> {
+/// What is known to come behind a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follows {
+    /// Nothing that is here yet, or trailers.
+    Unknown,
+    /// More data.
+    Data,
+    /// The end.
+    End,
+}
+
+impl<'q> Out<'q> {
+    /// Into this queue.
+    pub(super) fn new(queue: &'q mut VecDeque<Frame>) -> Out<'q> {
+        Out { queue, follows: Follows::Unknown }
+    }
+
+    /// What is known to come behind the frame that is given.
+    pub(super) fn before(mut self, follows: Follows) -> Out<'q> {
+        self.follows = follows;
+        self
+    }
+
+    /// What comes behind the frame that is given: told to those with [`Hooks::AHEAD`].
+    pub fn follows(&self) -> Follows {
+        self.follows
+    }
+
     /// At the end.
     pub fn push(&mut self, frame: Frame) {
-        self.0.push_back(frame);
+        self.queue.push_back(frame);
     }
 
     /// The octets that are there, in one piece.
     pub fn data(&self) -> Bytes {
-        let mut pieces = self.0.iter().filter_map(|frame| match frame {
+        let mut pieces = self.queue.iter().filter_map(|frame| match frame {
             Frame::Data(data) => Some(data),
             Frame::Trailers(_) | Frame::End => None,
         });
@@ -254,7 +286,7 @@ impl Out<'_> {
 
     /// The trailers, if they are there.
     pub fn trailers(&self) -> Option<&Headers> {
-        match self.0.back() {
+        match self.queue.back() {
             Some(Frame::Trailers(trailers)) => Some(trailers),
             _ => None,
         }
@@ -262,6 +294,6 @@ impl Out<'_> {
 
     /// Octets that are there.
     pub fn len(&self) -> usize {
-        self.0.iter().map(|frame| if let Frame::Data(data) = frame { data.len() } else { 0 }).sum()
+        self.queue.iter().map(|frame| if let Frame::Data(data) = frame { data.len() } else { 0 }).sum()
     }
 }

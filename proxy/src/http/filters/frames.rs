@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use super::Running;
 use super::chain::RunningFilters;
 use super::delegate::running::{Moment, meet};
-use super::filter::{Collect, Out, Step, Way};
+use super::filter::{Collect, Follows, Hooks, Out, Step, Way};
 use super::wait::Wait;
 use crate::http::exchange::Exchange;
 use crate::http::local_reply::LocalReply;
@@ -24,12 +24,19 @@ use crate::wire::message::Frame;
 pub(in crate::http) struct Frames {
     way: Way,
     stages: Vec<Stage>,
+    /// The last frame that came to the filters was here before it was asked for: it was held for one of them, or is our own.
+    was_here: bool,
 }
 
 /// Where frames come from: the codec, or a body of our own.
 pub(in crate::http) trait Source<'s> {
     /// The next one.
     fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream<'s>) -> Poll<Result<Frame, Stop>>;
+
+    /// Whether all of it is here.
+    fn is_here(&self) -> bool {
+        false
+    }
 
     /// Ready when no further frame can come. Asked where the next one is not asked for.
     fn poll_lost(&mut self, _cx: &mut Context<'_>) -> Poll<Stop> {
@@ -60,6 +67,10 @@ struct Stage {
     waiting: Option<Wait>,
     /// The end of the body has been given to it.
     ended: bool,
+    /// It wants to know what comes behind a frame.
+    ahead: bool,
+    /// What came in place of a frame that was looked for: it follows what is read.
+    failed: Option<Stop>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,11 +86,9 @@ enum Role {
 impl Frames {
     /// For the filters of a request; `None` when none of them looks at bodies this way.
     pub fn new(way: Way, running: &RunningFilters<'_>) -> Option<Box<Frames>> {
-        let mut frames = Frames { way, stages: Vec::new() };
+        let mut frames = Frames { way, stages: Vec::new(), was_here: false };
         for (index, filter) in running.iter().enumerate() {
-            if let Some(role) = Role::of(way, filter) {
-                frames.stages.push(Stage::new(index, role));
-            }
+            frames.stages.extend(Role::of(way, filter).map(|role| Stage::of(index, role, filter)));
         }
         if way == Way::Response {
             frames.stages.reverse();
@@ -91,14 +100,14 @@ impl Frames {
     pub fn start_again(&mut self, kept: usize, running: &RunningFilters<'_>) {
         self.stages.retain(|stage| stage.filter < kept);
         for (index, filter) in running.iter().enumerate().skip(kept) {
-            self.stages.extend(Role::of(self.way, filter).map(|role| Stage::new(index, role)));
+            self.stages.extend(Role::of(self.way, filter).map(|role| Stage::of(index, role, filter)));
         }
     }
 
     /// Those that are there, or new ones, perhaps without a filter: [`collect`](Frames::collect) makes places.
     pub fn of(there: &mut Option<Box<Frames>>, way: Way, running: &RunningFilters<'_>) -> Box<Frames> {
         let frames = there.take().or_else(|| Frames::new(way, running));
-        frames.unwrap_or_else(|| Box::new(Frames { way, stages: Vec::new() }))
+        frames.unwrap_or_else(|| Box::new(Frames { way, stages: Vec::new(), was_here: false }))
     }
 
     /// The next frame that has passed all filters.
@@ -139,7 +148,7 @@ impl Frames {
     /// What was collected for a filter.
     pub fn collected(&mut self, filter: usize) -> Out<'_> {
         let place = self.place(filter);
-        Out(&mut self.stages[place].input)
+        Out::new(&mut self.stages[place].input)
     }
 
     /// The place of a filter; made where it only holds.
@@ -165,7 +174,10 @@ impl Frames {
         running: &mut RunningFilters<'s>,
         stream: &mut Stream<'s>,
     ) -> Poll<Result<Frame, Stop>> {
-        let Some(place) = count.checked_sub(1) else { return source.poll(cx, stream) };
+        let Some(place) = count.checked_sub(1) else {
+            self.was_here = source.is_here();
+            return source.poll(cx, stream);
+        };
         loop {
             let stage = &mut self.stages[place];
             if let Some(frame) = stage.output.pop_front() {
@@ -175,7 +187,7 @@ impl Frames {
             if let Some(wait) = &mut stage.waiting {
                 let waited = ready!(wait.poll(cx));
                 stage.waiting = None;
-                let step = filter.resumed(stream, self.way, waited, &mut Out(&mut stage.output));
+                let step = filter.resumed(stream, self.way, waited, &mut Out::new(&mut stage.output));
                 stage.take(step)?;
                 continue;
             }
@@ -184,9 +196,17 @@ impl Frames {
                 return Poll::Ready(Ok(Frame::End));
             }
             let frame = match stage.input.pop_front() {
-                Some(frame) => frame,
-                None => ready!(self.poll_stage(place, cx, source, running, stream))?,
+                Some(frame) => {
+                    self.was_here |= !stage.ahead;
+                    frame
+                }
+                None => match stage.failed.take() {
+                    Some(stop) => return Poll::Ready(Err(stop)),
+                    None => ready!(self.poll_stage(place, cx, source, running, stream))?,
+                },
             };
+            let ahead = self.was_here && self.stages[place].ahead && !is_last(&frame);
+            let follows = if ahead { self.look_ahead(place, cx, source, running, stream) } else { Follows::Unknown };
             let (stage, way) = (&mut self.stages[place], self.way);
             if let Frame::Trailers(trailers) = &frame {
                 meet(running, stage.filter, stream, Moment::Trailers(way, trailers));
@@ -200,17 +220,46 @@ impl Frames {
                 }
                 Role::Changes => {
                     stage.ended = is_last(&frame);
-                    let step = filter.frame(stream, way, frame, &mut Out(&mut stage.output));
+                    let step = filter.frame(stream, way, frame, &mut Out::new(&mut stage.output).before(follows));
                     stage.take(step)?;
                 }
             }
+        }
+    }
+
+    /// What comes behind the frame that a stage has taken, if that is here: then it is read. Not asked of what a codec gives as it comes:
+    /// Envoy's knows of no end together with the data before it.
+    fn look_ahead<'s>(
+        &mut self,
+        place: usize,
+        cx: &mut Context<'_>,
+        source: &mut dyn Source<'s>,
+        running: &mut RunningFilters<'s>,
+        stream: &mut Stream<'s>,
+    ) -> Follows {
+        if self.stages[place].input.is_empty() && self.stages[place].failed.is_none() {
+            match self.poll_stage(place, cx, source, running, stream) {
+                Poll::Ready(Ok(frame)) => self.stages[place].input.push_back(frame),
+                Poll::Ready(Err(stop)) => self.stages[place].failed = Some(stop),
+                Poll::Pending => {}
+            }
+        }
+        match self.stages[place].input.front() {
+            Some(Frame::Data(_)) => Follows::Data,
+            Some(Frame::End) => Follows::End,
+            Some(Frame::Trailers(_)) | None => Follows::Unknown,
         }
     }
 }
 
 impl Stage {
     fn new(filter: usize, role: Role) -> Stage {
-        Stage { filter, role, input: VecDeque::new(), output: VecDeque::new(), waiting: None, ended: false }
+        let (input, output) = (VecDeque::new(), VecDeque::new());
+        Stage { filter, role, input, output, waiting: None, ended: false, ahead: false, failed: None }
+    }
+
+    fn of(index: usize, role: Role, filter: &Running<'_>) -> Stage {
+        Stage { ahead: role == Role::Changes && filter.hooks().has(Hooks::AHEAD), ..Stage::new(index, role) }
     }
 
     fn take(&mut self, step: Step) -> Result<(), Stop> {
@@ -271,6 +320,10 @@ fn keep(queue: &mut VecDeque<Frame>, frame: Frame) {
 pub(in crate::http) struct Own(pub Option<bytes::Bytes>);
 
 impl<'s> Source<'s> for Own {
+    fn is_here(&self) -> bool {
+        true
+    }
+
     fn poll(&mut self, _cx: &mut Context<'_>, _stream: &mut Stream<'s>) -> Poll<Result<Frame, Stop>> {
         Poll::Ready(Ok(match self.0.take().filter(|body| !body.is_empty()) {
             Some(body) => Frame::Data(body),

@@ -124,7 +124,7 @@ async fn follow<'s>(
         let mut nothing = std::collections::VecDeque::new();
         let mut held = match frames {
             Some(frames) if matches!(waited, Waited::Collected { .. }) => frames.collected(index),
-            _ => Out(&mut nothing),
+            _ => Out::new(&mut nothing),
         };
         step = exchange.filters[index].resumed(&mut exchange.stream, way, waited, &mut held);
     }

@@ -17,8 +17,8 @@ use crate::transport::Stream;
 
 /// Octets that are read at a time.
 const PIECE: usize = 4 * 1024;
-/// Octets that filters may ask for before they must decide, and that are read while one waits.
-pub(super) const MOST: usize = 64 * 1024;
+/// Octets that are read while a filter waits.
+const MOST: usize = 64 * 1024;
 /// Between two looks at a client of whom nothing more is read.
 const LOOK: Duration = Duration::from_secs(1);
 

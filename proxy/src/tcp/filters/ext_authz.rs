@@ -80,7 +80,7 @@ impl NetworkFilter for ExtAuthz {
         Hooks::FIRST
     }
 
-    fn first(&self, turn: &mut Turn<'_, Option<Asking>>, _octets: &mut bytes::BytesMut) -> Step {
+    fn first(&self, turn: &mut Turn<'_, Option<Asking>>) -> Step {
         let connection = turn.view.connection;
         let enabled = self.config.enabled_metadata.as_ref();
         if !enabled.is_none_or(|matcher| matcher.matches(connection.metadata.borrow().get(&matcher.filter))) {

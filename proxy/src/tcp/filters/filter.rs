@@ -4,7 +4,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::BytesMut;
 use config::Rejection;
 
 use crate::call::Calls;
@@ -40,9 +39,9 @@ pub(crate) trait NetworkFilter: Sized + Send + Sync + 'static {
         Step::Continue
     }
 
-    /// The first octets that the client sends, before anyone else reads them; none, where connections are relayed and the client has
-    /// ended without any. What is taken off their front nobody else sees. A server that speaks first is heard meanwhile.
-    fn first(&self, _turn: &mut Turn<'_, Self::State>, _octets: &mut BytesMut) -> Step {
+    /// The first octets of the client have come, and nobody else has read them; none, where connections are relayed and the client has
+    /// ended without any. A server that speaks first is heard meanwhile.
+    fn first(&self, _turn: &mut Turn<'_, Self::State>) -> Step {
         Step::Continue
     }
 
@@ -94,9 +93,6 @@ impl Hooks {
 pub(crate) enum Step {
     /// The next filter.
     Continue,
-    /// More octets: from [`NetworkFilter::first`] only, which is called again with all of them. Where no more come the connection is closed.
-    #[allow(dead_code, reason = "filters that read a frame off the front need it")]
-    More,
     /// [`NetworkFilter::resumed`] when it has come. Meanwhile the client is watched: if it goes, that never comes.
     Wait(Wait),
     /// The connection is closed, with these flags in the log.

@@ -7,12 +7,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 
-use super::client::{Client, MOST};
+use super::client::Client;
 use super::filter::{Hooks, Step};
 use super::more::More;
 use super::run::{Closed, Hook, Started};
 use crate::call::wait::Wait;
-use crate::failure::ResponseFlags;
 use crate::telemetry::stream_info::ConnectionInfo;
 use crate::transport::{Gate, Stream};
 
@@ -29,8 +28,6 @@ pub struct First {
     wait: Option<Wait>,
     /// What has come so far.
     octets: BytesMut,
-    /// So many octets has the one whose turn it is seen without being content with them.
-    seen: usize,
 }
 
 impl Started {
@@ -47,7 +44,6 @@ impl Started {
                 next: 0,
                 wait: None,
                 octets: BytesMut::new(),
-                seen: 0,
             })
         })
     }
@@ -68,67 +64,41 @@ impl First {
         self.octets.len() as u64
     }
 
-    /// Reads and asks until all have gone on; then what is left of the octets is the stream's again. A stream that ends before is judged by
-    /// what there is, which may be nothing: who then wants more does not let it pass.
+    /// Reads the first octets, and asks until all have gone on; then the octets are the stream's again. A stream that ends before is judged
+    /// without any, where its client may end before the server.
     ///
     /// # Errors
     /// A filter closes the connection, its client has gone while one waits, or reading fails.
     pub fn poll(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<()>> {
-        loop {
-            if self.octets.len() > self.seen || self.wait.is_some() || self.client.has_ended() {
-                let Poll::Ready(all_have_gone_on) = self.ask(cx)? else {
-                    return self.client.poll_gone(cx, stream, &mut self.octets).map(Err);
-                };
-                if all_have_gone_on {
-                    break;
-                }
-                if self.octets.len() >= MOST {
-                    return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-                }
-                if self.octets.len() > self.seen {
-                    // More has come while it waited.
-                    continue;
-                }
-                if self.client.has_ended() {
-                    return Poll::Ready(Err(Closed::by_us(ResponseFlags::NONE).into()));
-                }
-            }
+        if self.octets.is_empty() && !self.client.has_ended() {
             ready!(self.client.poll_piece(cx, stream, &mut self.octets))?;
-            if self.client.has_ended() && self.octets.is_empty() && !self.filters.half_open() {
-                break;
-            }
+        }
+        if (!self.octets.is_empty() || self.filters.half_open()) && self.ask(cx)?.is_pending() {
+            return self.client.poll_gone(cx, stream, &mut self.octets).map(Err);
         }
         stream.put_back(std::mem::take(&mut self.octets).freeze());
         self.gate.take().inspect(Gate::shut);
         Poll::Ready(Ok(()))
     }
 
-    /// Whether all have gone on; `false` when one wants more.
-    fn ask(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    /// Ready when all have gone on.
+    fn ask(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(wants) = self.filters.wants(self.next, Hooks::FIRST) {
             if !wants {
                 self.next += 1;
                 continue;
             }
-            let step = match &mut self.wait {
-                Some(wait) => {
-                    let waited = ready!(wait.poll(cx));
-                    self.filters.call(self.next, &self.connection, Hook::Resumed(waited))
-                }
-                None => {
-                    let step = self.filters.call(self.next, &self.connection, Hook::First(&mut self.octets));
-                    self.seen = self.octets.len();
-                    step
-                }
+            let hook = match &mut self.wait {
+                Some(wait) => Hook::Resumed(ready!(wait.poll(cx))),
+                None => Hook::First,
             };
             self.wait = None;
-            match step {
-                Step::Continue => (self.next, self.seen) = (self.next + 1, 0),
-                Step::More => return Poll::Ready(Ok(false)),
+            match self.filters.call(self.next, &self.connection, hook) {
+                Step::Continue => self.next += 1,
                 Step::Wait(wait) => self.wait = Some(wait),
                 Step::Close(flags) => return Poll::Ready(Err(Closed::by_us(flags).into())),
             }
         }
-        Poll::Ready(Ok(true))
+        Poll::Ready(Ok(()))
     }
 }

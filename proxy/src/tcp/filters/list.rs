@@ -45,14 +45,14 @@ macro_rules! network_filters {
                 }
             }
 
-            fn call(&self, state: &mut State, view: filter::View<'_>, hook: run::Hook<'_>) -> Step {
+            fn call(&self, state: &mut State, view: filter::View<'_>, hook: run::Hook) -> Step {
                 match (self, state) {
                     $((Filter::$variant(filter), State::$variant(state)) => {
                         let mut turn = Turn { state, view };
                         match hook {
                             run::Hook::Connected => filter.connected(&mut turn),
                             run::Hook::Secured => filter.secured(&mut turn),
-                            run::Hook::First(octets) => filter.first(&mut turn, octets),
+                            run::Hook::First => filter.first(&mut turn),
                             run::Hook::More => filter.more(&mut turn),
                             run::Hook::Resumed(waited) => filter.resumed(&mut turn, waited),
                         }

@@ -69,7 +69,7 @@ impl NetworkFilter for Rbac {
         }
     }
 
-    fn first(&self, turn: &mut Turn<'_, ()>, _octets: &mut bytes::BytesMut) -> Step {
+    fn first(&self, turn: &mut Turn<'_, ()>) -> Step {
         self.judge(turn)
     }
 

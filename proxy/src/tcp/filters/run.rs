@@ -54,10 +54,10 @@ struct Placed {
 /// Which hook is called.
 // It lives for one call: a box would be an allocation for each answer.
 #[allow(clippy::large_enum_variant)]
-pub(super) enum Hook<'a> {
+pub(super) enum Hook {
     Connected,
     Secured,
-    First(&'a mut BytesMut),
+    First,
     More,
     Resumed(Waited),
 }
@@ -229,14 +229,14 @@ impl Started {
         connection: &Rc<ConnectionInfo>,
         mut stream: Option<&mut Stream>,
         hook: Hooks,
-        make: impl Fn() -> Hook<'static>,
+        make: impl Fn() -> Hook,
     ) -> Result<(), Closed> {
         let wanting = self.list.filters.iter().enumerate().filter(|(_, placed)| placed.filter.wants().has(hook));
         for (index, _) in wanting {
             let mut step = self.call(index, connection, make());
             loop {
                 match step {
-                    Step::Continue | Step::More => break,
+                    Step::Continue => break,
                     Step::Close(flags) => return Err(Closed::by_us(flags)),
                     Step::Wait(mut wait) => {
                         let (mut client, mut octets) = (Client::new(self.half_open), BytesMut::new());
@@ -258,7 +258,7 @@ impl Started {
         Ok(())
     }
 
-    pub(super) fn call(&self, index: usize, connection: &Rc<ConnectionInfo>, hook: Hook<'_>) -> Step {
+    pub(super) fn call(&self, index: usize, connection: &Rc<ConnectionInfo>, hook: Hook) -> Step {
         let view = View { connection, calls: &self.calls };
         self.list.filters[index].filter.call(&mut self.states.borrow_mut()[index], view, hook)
     }

@@ -4,7 +4,6 @@
 
 use std::rc::Rc;
 
-use bytes::BytesMut;
 use config::filters::network::set_filter_state as plain;
 use config::{At, Rejection};
 
@@ -49,7 +48,7 @@ impl NetworkFilter for SetFilterState {
         Step::Continue
     }
 
-    fn first(&self, turn: &mut Turn<'_, ()>, _octets: &mut BytesMut) -> Step {
+    fn first(&self, turn: &mut Turn<'_, ()>) -> Step {
         set(&self.first, turn.view.connection);
         Step::Continue
     }

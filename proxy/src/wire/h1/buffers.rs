@@ -59,16 +59,20 @@ impl ReadBuffer {
             Poll::Ready(Ok(count)) => self.filled += count as u64,
             _ => {}
         }
-        if self.bytes.is_empty() && !matches!(result, Poll::Ready(Ok(1..))) {
+        if !matches!(result, Poll::Ready(Ok(1..))) {
             self.release();
         }
         result
     }
 
-    /// Gives the memory back when nothing waits in it.
+    /// Gives the memory back when nothing waits in it, or so little that it is copied: who waits may wait long.
     pub(in crate::wire) fn release(&mut self) {
-        if self.bytes.is_empty() && self.bytes.capacity() > 0 {
+        let capacity = self.bytes.capacity();
+        if self.bytes.is_empty() && capacity > 0 {
             give_back(std::mem::take(&mut self.bytes));
+        } else if self.bytes.len() <= LITTLE && capacity > 2 * LITTLE {
+            let little = BytesMut::from(&self.bytes[..]);
+            give_back(std::mem::replace(&mut self.bytes, little));
         }
     }
 
@@ -82,8 +86,9 @@ impl ReadBuffer {
         if spare >= BUFFER / 2 || self.bytes.try_reclaim(BUFFER / 2) {
             return;
         }
-        if self.bytes.is_empty() {
-            self.bytes = take();
+        if self.bytes.len() <= LITTLE {
+            let little = std::mem::replace(&mut self.bytes, take());
+            self.bytes.extend_from_slice(&little);
         } else {
             self.bytes.reserve(BUFFER);
         }
@@ -210,6 +215,8 @@ impl WriteBuffer {
 
 /// Size of one lent buffer.
 const BUFFER: usize = 16 * 1024;
+/// What waits in a lent buffer and is no more than this keeps none.
+const LITTLE: usize = 1024;
 /// Body pieces up to this size are copied behind the head instead of being written from where they are.
 const COPY_LIMIT: usize = 4 * 1024;
 /// Pieces given to one `writev`.

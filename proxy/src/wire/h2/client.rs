@@ -360,6 +360,12 @@ impl Upstream for Stream {
         Poll::Ready(failed(lost))
     }
 
+    fn is_over(&mut self) -> bool {
+        let Ok((open, core)) = self.open() else { return false };
+        let incoming = &core.borrow().streams[open.place].incoming;
+        incoming.ended && incoming.is_empty()
+    }
+
     fn reset(&mut self, why: ResetReason) {
         match &self.state {
             State::Open(open) => self.shared.core.borrow_mut().reset(open.place, reason(why)),

@@ -143,10 +143,24 @@ fn zstd_strategy(number: u8) -> Option<zstd_safe::Strategy> {
     all.into_iter().nth(usize::from(number).checked_sub(1)?)
 }
 
+/// How far what comes out must go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// As the library likes.
+    Full,
+    Flushed,
+    Ended,
+}
+
 impl Encoder {
+    /// Compresses a piece, more of which follows at once. `None` as in [`flush`](Encoder::flush).
+    pub fn add(&mut self, data: &[u8]) -> Option<BytesMut> {
+        self.write(data, Until::Full)
+    }
+
     /// Compresses a piece, so that what comes out says all of it. `None` where the library fails, which it does not.
     pub fn flush(&mut self, data: &[u8]) -> Option<BytesMut> {
-        self.write(data, false)
+        self.write(data, Until::Flushed)
     }
 
     /// The last data, and the end. Nothing comes out of an end that was there already.
@@ -154,23 +168,27 @@ impl Encoder {
         if std::mem::replace(&mut self.ended, true) {
             return Some(BytesMut::new());
         }
-        self.write(data, true)
+        self.write(data, Until::Ended)
     }
 
-    fn write(&mut self, data: &[u8], last: bool) -> Option<BytesMut> {
+    fn write(&mut self, data: &[u8], until: Until) -> Option<BytesMut> {
         let mut out = BytesMut::new();
         let piece = self.piece;
         match &mut self.state {
-            State::Gzip(deflate) => gzip(deflate, data, last, piece, &mut out)?,
-            State::Brotli(state) => brotli(state, data, last, piece, &mut out)?,
-            State::Zstd(context) => zstd(context, data, last, piece, &mut out)?,
+            State::Gzip(deflate) => gzip(deflate, data, until, piece, &mut out)?,
+            State::Brotli(state) => brotli(state, data, until, piece, &mut out)?,
+            State::Zstd(context) => zstd(context, data, until, piece, &mut out)?,
         }
         Some(out)
     }
 }
 
-fn gzip(deflate: &mut Deflate, mut data: &[u8], last: bool, piece: usize, out: &mut BytesMut) -> Option<()> {
-    let flush = if last { DeflateFlush::Finish } else { DeflateFlush::SyncFlush };
+fn gzip(deflate: &mut Deflate, mut data: &[u8], until: Until, piece: usize, out: &mut BytesMut) -> Option<()> {
+    let flush = match until {
+        Until::Full => DeflateFlush::NoFlush,
+        Until::Flushed => DeflateFlush::SyncFlush,
+        Until::Ended => DeflateFlush::Finish,
+    };
     loop {
         let start = out.len();
         out.resize(start + piece, 0);
@@ -188,11 +206,16 @@ fn gzip(deflate: &mut Deflate, mut data: &[u8], last: bool, piece: usize, out: &
 fn brotli(
     state: &mut BrotliEncoderStateStruct<StandardAlloc>,
     data: &[u8],
-    last: bool,
+    until: Until,
     piece: usize,
     out: &mut BytesMut,
 ) -> Option<()> {
-    use BrotliEncoderOperation::{BROTLI_OPERATION_FINISH, BROTLI_OPERATION_FLUSH};
+    use BrotliEncoderOperation::{BROTLI_OPERATION_FINISH, BROTLI_OPERATION_FLUSH, BROTLI_OPERATION_PROCESS};
+    let operation = match until {
+        Until::Full => BROTLI_OPERATION_PROCESS,
+        Until::Flushed => BROTLI_OPERATION_FLUSH,
+        Until::Ended => BROTLI_OPERATION_FINISH,
+    };
     let mut ignore = |_: &mut PredictionModeContextMap<InputReferenceMut<'_>>,
                       _: &mut [StaticCommand],
                       _: InputPair<'_>,
@@ -202,7 +225,6 @@ fn brotli(
         let start = out.len();
         out.resize(start + piece, 0);
         let (mut room, mut made) = (piece, 0);
-        let operation = if last { BROTLI_OPERATION_FINISH } else { BROTLI_OPERATION_FLUSH };
         let room_for = out.get_mut(start..)?;
         let worked = state.compress_stream(
             operation,
@@ -219,23 +241,28 @@ fn brotli(
         if !worked {
             return None;
         }
-        if left == 0 && !state.has_more_output() && (!last || state.is_finished()) {
+        if left == 0 && !state.has_more_output() && (until != Until::Ended || state.is_finished()) {
             return Some(());
         }
     }
 }
 
-fn zstd(context: &mut CCtx<'static>, data: &[u8], last: bool, piece: usize, out: &mut BytesMut) -> Option<()> {
+fn zstd(context: &mut CCtx<'static>, data: &[u8], until: Until, piece: usize, out: &mut BytesMut) -> Option<()> {
+    let end = match until {
+        Until::Full => End::ZSTD_e_continue,
+        Until::Flushed => End::ZSTD_e_flush,
+        Until::Ended => End::ZSTD_e_end,
+    };
     let mut input = InBuffer::around(data);
     loop {
         let start = out.len();
         out.resize(start + piece, 0);
-        let end = if last { End::ZSTD_e_end } else { End::ZSTD_e_flush };
         let mut output = OutBuffer::around(out.get_mut(start..)?);
         let left = context.compress_stream2(&mut output, &mut input, end).ok()?;
         let made = output.pos();
         out.truncate(start + made);
-        if left == 0 && input.pos() == data.len() {
+        // What the library likes to keep is no remainder.
+        if (left == 0 || until == Until::Full) && input.pos() == data.len() {
             return Some(());
         }
     }

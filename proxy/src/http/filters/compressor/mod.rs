@@ -19,7 +19,7 @@ use self::heads::{change, long_enough, type_is_meant};
 pub(super) use self::heads::{joined, says_no_transform};
 use self::stats::Stats;
 use super::compression::{Encoder, Packer};
-use super::filter::{FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
+use super::filter::{FilterDeps, Follows, Hooks, HttpFilter, Out, Step, Turn, Way};
 use crate::failure::ResponseFlags;
 use crate::http::stream::asks_for_tunnel;
 use crate::wire::headers::Name;
@@ -57,8 +57,6 @@ struct Work {
     accepted: Option<Bytes>,
     request: Option<Encoder>,
     response: Option<Encoder>,
-    /// Of an answer of our own: its length. It comes in one piece, so that its end is known with it.
-    whole: Option<u64>,
 }
 
 impl HttpFilter for Compressor {
@@ -86,7 +84,7 @@ impl HttpFilter for Compressor {
     }
 
     fn acts(&self, _scope: Option<&Scoped>) -> Hooks {
-        Hooks::REQUEST.with(Hooks::RESPONSE).with(Hooks::REQUEST_FRAMES).with(Hooks::RESPONSE_FRAMES)
+        Hooks::REQUEST.with(Hooks::RESPONSE).with(Hooks::REQUEST_FRAMES).with(Hooks::RESPONSE_FRAMES).with(Hooks::AHEAD)
     }
 
     fn request(&self, turn: &mut Turn<'_, '_, Compressor>) -> Step {
@@ -121,11 +119,6 @@ impl HttpFilter for Compressor {
     }
 
     fn response(&self, turn: &mut Turn<'_, '_, Compressor>) -> Step {
-        let is_ours = turn.stream.info.response_code_details.as_deref() != Some("via_upstream");
-        let whole = match turn.stream.response.as_ref().map(|head| head.body) {
-            Some(BodyLength::Exact(length)) if is_ours => Some(length),
-            _ => None,
-        };
         let encoder = self.responses(turn.scope).then(|| self.begin(turn)).flatten();
         if encoder.is_some() {
             self.stats.response.compressed.inc();
@@ -133,14 +126,12 @@ impl HttpFilter for Compressor {
             self.stats.response.not_compressed.inc();
             turn.skip(Hooks::RESPONSE_FRAMES);
         }
-        let work = turn.state.0.get_or_insert_default();
-        (work.response, work.whole) = (encoder, whole);
+        turn.state.0.get_or_insert_default().response = encoder;
         Step::Continue
     }
 
     fn frame(&self, turn: &mut Turn<'_, '_, Compressor>, way: Way, frame: Frame, out: &mut Out<'_>) -> Step {
         let work = turn.state.0.as_mut();
-        let whole = work.as_ref().and_then(|work| work.whole).filter(|_| way == Way::Response);
         let (encoder, stats) = match way {
             Way::Request => (work.and_then(|work| work.request.as_mut()), self.stats.request),
             Way::Response => (work.and_then(|work| work.response.as_mut()), self.stats.response),
@@ -152,8 +143,13 @@ impl HttpFilter for Compressor {
         let (packed, last) = match frame {
             Frame::Data(data) => {
                 stats.total_uncompressed_bytes.add(data.len() as u64);
-                let ends = whole == Some(data.len() as u64);
-                (if ends { encoder.finish(&data) } else { encoder.flush(&data) }, None)
+                // What was held is one piece, and its end is in it.
+                let packed = match out.follows() {
+                    Follows::Data => encoder.add(&data),
+                    Follows::End => encoder.finish(&data),
+                    Follows::Unknown => encoder.flush(&data),
+                };
+                (packed, None)
             }
             last => (encoder.finish(&[]), Some(last)),
         };

@@ -321,6 +321,24 @@ async fn requests_are_compressed_where_that_is_wanted() {
     assert!(seen.ended && seen.body.is_empty() && seen.head.body == BodyLength::Empty);
 }
 
+/// What a filter has held is one piece with its end, as for Envoy: nothing is flushed within it.
+#[tokio::test]
+async fn what_was_held_is_not_flushed() {
+    let buffer = config::filters::buffer::Buffer { max_request_bytes: 100_000 };
+    let gzip = compressor("gzip", |config| config.request = Some(direction()));
+    let mut bench = Filtered::new([("buffer", HttpFilterConfig::Buffer(buffer.into())), ("gzip", gzip)]);
+    let mut asked = Vec::new();
+    for pieces in [&[BODY][..], &[&BODY[..10], &BODY[10..]]] {
+        bench.app(Script { after_request: true, ..Script::answers(200, &[], &["ok"]) });
+        let outcome = bench.send_pieces(with(post("/"), &[("content-type", "text/plain")]), pieces).await;
+        assert_eq!(outcome.status(), 200);
+        asked.push(bench.app_saw().body);
+    }
+    assert_eq!(asked[0], asked[1]);
+    assert!(!asked[0].windows(4).any(|octets| octets == [0, 0, 0xff, 0xff]), "a flush leaves these");
+    assert_eq!(bench.stat("http.test.compressor.text.gzip.request.total_compressed_bytes"), 2 * asked[0].len() as u64);
+}
+
 #[tokio::test]
 async fn trailers_come_after_what_is_compressed() {
     let mut bench = Filtered::new([("gzip", compressor("gzip", |_| ()))]);

@@ -67,6 +67,24 @@ async fn memory_that_is_still_referred_to_is_not_lent_again() {
     assert_eq!((&first[..], &buffer.bytes()[..]), (&b"first"[..], &b"other"[..]));
 }
 
+/// A request waits for as long as a filter does, with what came of its body.
+#[tokio::test]
+async fn who_waits_with_a_little_holds_no_buffer_and_loses_nothing() {
+    let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+    let mut stream = Stream::new(Io::Memory(ours));
+    let mut buffer = ReadBuffer::default();
+    for (length, held) in [(LITTLE, 2 * LITTLE), (1, 2 * LITTLE), (4 * LITTLE, usize::MAX)] {
+        let text: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+        theirs.write_all(&text).await.unwrap();
+        poll_fn(|cx| buffer.poll_fill(&mut stream, cx)).await.unwrap();
+        assert!(poll_fn(|cx| Poll::Ready(buffer.poll_fill(&mut stream, cx).is_pending())).await);
+        assert!(buffer.bytes().capacity() <= held, "{} octets for {length}", buffer.bytes().capacity());
+        theirs.write_all(b"more").await.unwrap();
+        poll_fn(|cx| buffer.poll_fill(&mut stream, cx)).await.unwrap();
+        assert_eq!(buffer.bytes().split(), [&text[..], b"more"].concat());
+    }
+}
+
 #[test]
 fn connections_are_small() {
     assert!(size_of::<crate::wire::h1::server::Connection>() <= 512);
