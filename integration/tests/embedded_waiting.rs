@@ -187,6 +187,7 @@ async fn a_thousand_requests_wait_and_the_others_do_not() {
     assert!(back < idle + SLACK, "{idle} kB with idle connections, {back} kB after them all");
 }
 
+#[allow(clippy::print_stdout)] // The figures are for who runs it.
 fn costs_little(what: &str, idle: u64, held: u64) {
     let each = held.saturating_sub(idle) * 10 / WAITING as u64;
     println!(
