@@ -240,7 +240,7 @@ fn http(request: &HttpRequest<'_>) -> pb::attribute_context::HttpRequest {
     http
 }
 
-fn metadata(context: &MetadataContext<'_>) -> core::Metadata {
+pub(super) fn metadata(context: &MetadataContext<'_>) -> core::Metadata {
     let typed = |(filter, (type_url, value)): &(&str, (&str, &[u8]))| {
         ((*filter).to_owned(), wkt::Any { type_url: (*type_url).to_owned(), value: value.to_vec() })
     };
@@ -300,19 +300,24 @@ fn denied(denied: pb::DeniedHttpResponse) -> Denied {
 }
 
 fn change(option: core::HeaderValueOption) -> Option<HeaderChange> {
-    use core::header_value_option::HeaderAppendAction as Action;
     let header = option.header?;
     let value = if header.value.is_empty() { Bytes::from(header.raw_value) } else { Bytes::from(header.value) };
     Some(HeaderChange {
         name: header.key,
         value,
         append: option.append.map(|append| append.value),
-        action: Action::try_from(option.append_action).ok().map(|action| match action {
-            Action::AppendIfExistsOrAdd => AppendAction::AppendOrAdd,
-            Action::AddIfAbsent => AppendAction::AddIfAbsent,
-            Action::OverwriteIfExistsOrAdd => AppendAction::OverwriteOrAdd,
-            Action::OverwriteIfExists => AppendAction::OverwriteIfExists,
-        }),
+        action: action(option.append_action),
+    })
+}
+
+/// `append_action`; `None`: one that is not known.
+pub(super) fn action(number: i32) -> Option<AppendAction> {
+    use core::header_value_option::HeaderAppendAction as Action;
+    Action::try_from(number).ok().map(|action| match action {
+        Action::AppendIfExistsOrAdd => AppendAction::AppendOrAdd,
+        Action::AddIfAbsent => AppendAction::AddIfAbsent,
+        Action::OverwriteIfExistsOrAdd => AppendAction::OverwriteOrAdd,
+        Action::OverwriteIfExists => AppendAction::OverwriteIfExists,
     })
 }
 
