@@ -17,7 +17,7 @@ fn told(request: &ProcessingRequest<'_>) -> Value {
 
 #[test]
 fn each_part_is_told_with_what_belongs_to_it() {
-    let (namespace, attributes) = (json!({"k": 1}), json!({"request.path": "/a"}));
+    let (namespace, attributes) = (json!({"k": "v"}), json!({"request.path": "/a"}));
     let metadata = MetadataContext { plain: vec![("m", &namespace)], typed: vec![("t", ("u", b"\x08"))] };
     let first = ProcessingRequest {
         of: Of::Request,
@@ -34,10 +34,9 @@ fn each_part_is_told_with_what_belongs_to_it() {
     assert_eq!(value["protocol_config"], json!({"request_body_mode": "STREAMED", "response_body_mode": "BUFFERED"}));
     let nothing = MetadataContext::default();
     let later = |of, part| told(&ProcessingRequest { of, part, metadata: &nothing, attributes: None, modes: None });
-    assert_eq!(
-        later(Of::Response, Part::Body(b"hello", false)),
-        json!({"response_body": {"body": "aGVsbG8="}, "metadata_context": {}})
-    );
+    let body = later(Of::Response, Part::Body(b"hello", false));
+    assert_eq!(body["response_body"]["body"], "aGVsbG8=");
+    assert_eq!((&body["attributes"], &body["protocol_config"]), (&Value::Null, &Value::Null), "said once");
     assert_eq!(
         later(Of::Request, Part::Trailers(vec![("x", b"1")]))["request_trailers"],
         json!({"trailers": {"headers": [{"key": "x", "raw_value": "MQ=="}]}})
