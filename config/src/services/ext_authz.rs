@@ -300,24 +300,19 @@ fn denied(denied: pb::DeniedHttpResponse) -> Denied {
 }
 
 fn change(option: core::HeaderValueOption) -> Option<HeaderChange> {
+    use core::header_value_option::HeaderAppendAction as Action;
     let header = option.header?;
     let value = if header.value.is_empty() { Bytes::from(header.raw_value) } else { Bytes::from(header.value) };
     Some(HeaderChange {
         name: header.key,
         value,
         append: option.append.map(|append| append.value),
-        action: action(option.append_action),
-    })
-}
-
-/// `append_action`; `None`: one that is not known.
-pub(super) fn action(number: i32) -> Option<AppendAction> {
-    use core::header_value_option::HeaderAppendAction as Action;
-    Action::try_from(number).ok().map(|action| match action {
-        Action::AppendIfExistsOrAdd => AppendAction::AppendOrAdd,
-        Action::AddIfAbsent => AppendAction::AddIfAbsent,
-        Action::OverwriteIfExistsOrAdd => AppendAction::OverwriteOrAdd,
-        Action::OverwriteIfExists => AppendAction::OverwriteIfExists,
+        action: Action::try_from(option.append_action).ok().map(|action| match action {
+            Action::AppendIfExistsOrAdd => AppendAction::AppendOrAdd,
+            Action::AddIfAbsent => AppendAction::AddIfAbsent,
+            Action::OverwriteIfExistsOrAdd => AppendAction::OverwriteOrAdd,
+            Action::OverwriteIfExists => AppendAction::OverwriteIfExists,
+        }),
     })
 }
 

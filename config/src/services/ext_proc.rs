@@ -16,7 +16,6 @@ use crate::proto::{
     extensions::filters::http::ext_proc::v3::processing_mode,
 };
 use crate::rejection::Rejection;
-use crate::route::AppendAction;
 
 /// The method of the service.
 pub const PROCESS: &str = "/envoy.service.ext_proc.v3.ExternalProcessor/Process";
@@ -129,12 +128,8 @@ pub struct HeaderChange {
     pub name: String,
     /// As it came.
     pub value: Bytes,
-    /// It has a value of either kind.
-    pub twice: bool,
-    /// The deprecated `append`, where it is set.
+    /// `append`, where it is set; Envoy looks at no `append_action` here.
     pub append: Option<bool>,
-    /// `append_action`; `None`: one that is not known.
-    pub action: Option<AppendAction>,
 }
 
 /// `ImmediateResponse`.

@@ -85,10 +85,8 @@ fn change(option: core::HeaderValueOption) -> Option<HeaderChange> {
     let header = option.header?;
     Some(HeaderChange {
         name: header.key,
-        twice: !header.value.is_empty() && !header.raw_value.is_empty(),
         value: if header.raw_value.is_empty() { Bytes::from(header.value) } else { Bytes::from(header.raw_value) },
         append: option.append.map(|append| append.value),
-        action: super::super::ext_authz::action(option.append_action),
     })
 }
 

@@ -44,8 +44,9 @@ struct State {
     told: Mutex<Vec<String>>,
 }
 
-/// Headers that change from run to run, or say nothing.
-const CHANGING: [&str; 6] = ["x-answer", "x-request-id", "x-envoy-upstream-service-time", "date", "server", "host"];
+/// Headers that change from run to run, say nothing, or are between two hops.
+const CHANGING: [&str; 7] =
+    ["x-answer", "x-request-id", "x-envoy-upstream-service-time", "date", "server", "host", "transfer-encoding"];
 
 impl Processor {
     /// Starts one.

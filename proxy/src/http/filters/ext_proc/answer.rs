@@ -25,7 +25,7 @@ impl ExtProc {
         body: &mut Out<'_>,
     ) -> Step {
         if let Err(why) = self.change_head(turn, session, way, &common) {
-            return self.refused(turn, session, way, &why, body);
+            return self.refused(turn, session, way, why, body);
         }
         self.stats.stream_msgs_received.inc();
         let part = session.part(way);
@@ -53,7 +53,7 @@ impl ExtProc {
         let (in_head, has_length) = (part.in_head, part.complete && !changes::loses_length(part.mode));
         if in_head {
             if let Err(why) = self.change_head(turn, session, way, &common) {
-                return self.refused(turn, session, way, &why, body);
+                return self.refused(turn, session, way, why, body);
             }
             if has_length && !changes::agrees(turn.stream, way, &common) {
                 let why = "mismatch between content length and the length of the mutated body";
@@ -104,7 +104,7 @@ impl ExtProc {
         if let (Some(Frame::Trailers(trailers)), Some(mutation)) = (trailers, mutation)
             && let Err(why) = self.change(turn.stream, Head::Fields(trailers), mutation, [false; 2])
         {
-            return self.refused(turn, session, way, &why, body);
+            return self.refused(turn, session, way, why, body);
         }
         self.stats.stream_msgs_received.inc();
         if in_head {
@@ -123,7 +123,7 @@ impl ExtProc {
         session: &mut Session,
         way: Way,
         common: &Common,
-    ) -> Result<(), String> {
+    ) -> Result<(), &'static str> {
         if let Some(mutation) = &common.headers {
             let mode = session.part(way).mode;
             let flags = [common.replace, changes::loses_length(mode)];
@@ -160,13 +160,14 @@ impl ExtProc {
             Some(600..) => 500,
             _ => 200,
         };
+        self.stats.immediate_responses_sent.inc();
         let mut reply = LocalReply::new(status, without_spaces(&said.details)).body(said.body);
         reply.grpc_status = said.grpc_status;
         let Some(mutation) = &said.headers else { return reply };
         let mut headers = Headers::new();
         // As with Envoy what was changed before a change that is none stays so.
         let stream = &*turn.stream;
-        let _ = self.change(stream, Head::Reply(&mut headers, &mut reply.status), mutation, [false; 2]);
+        let _ = self.change(stream, Head::Fields(&mut headers), mutation, [false; 2]);
         let said = headers.iter().filter(|header| !OURS.contains(&header.name));
         reply.headers.extend(said.map(|header| (header.name.clone(), header.value.clone())));
         reply

@@ -3,8 +3,7 @@
 
 use bytes::Bytes;
 use config::filters::ext_proc::BodyMode;
-use config::route::AppendAction;
-use config::services::ext_proc::{BodyMutation, Common, HeaderChange, HeaderMutation};
+use config::services::ext_proc::{BodyMutation, Common, HeaderMutation};
 
 use super::ExtProc;
 use super::session::Mode;
@@ -18,10 +17,8 @@ use crate::wire::message::{RequestHead, ResponseHead};
 pub(super) enum Head<'h> {
     Request(&'h mut RequestHead),
     Response(&'h mut ResponseHead),
-    /// Trailers.
+    /// Trailers, or the headers of an answer of our own.
     Fields(&'h mut Headers),
-    /// Those of an answer of our own, with its status.
-    Reply(&'h mut Headers, &'h mut u16),
 }
 
 impl Head<'_> {
@@ -29,12 +26,8 @@ impl Head<'_> {
         match self {
             Head::Request(head) => &mut head.headers,
             Head::Response(head) => &mut head.headers,
-            Head::Fields(headers) | Head::Reply(headers, _) => headers,
+            Head::Fields(headers) => headers,
         }
-    }
-
-    fn contains(&mut self, name: &str) -> bool {
-        is_routing(name) || self.headers().contains(&Name::new(name))
     }
 
     /// Sets a header, or one of those with a colon that this kind of head has.
@@ -42,7 +35,6 @@ impl Head<'_> {
         match (self, name) {
             (Head::Request(head), _) => drop(rules::set(head, name, value)),
             (Head::Response(head), ":status") => head.status = status_of(&value).unwrap_or(head.status),
-            (Head::Reply(_, status), ":status") => **status = status_of(&value).unwrap_or(**status),
             (_, name) if name.starts_with(':') => {}
             (head, name) => head.headers().set_said(Name::new(name), value),
         }
@@ -50,23 +42,19 @@ impl Head<'_> {
 }
 
 /// Does something with a head of the stream, and with the stream.
-pub(super) fn with_head<'s, T>(
-    stream: &mut Stream<'s>,
-    way: Way,
-    act: impl FnOnce(&Stream<'s>, Head<'_>) -> Result<T, String>,
-) -> Result<(), String> {
+pub(super) fn with_head<'s, T>(stream: &mut Stream<'s>, way: Way, act: impl FnOnce(&Stream<'s>, Head<'_>) -> T) -> T {
     match (way, stream.response.take()) {
         (Way::Response, Some(mut head)) => {
             let done = act(stream, Head::Response(&mut head));
             stream.response = Some(head);
-            done.map(drop)
+            done
         }
         (_, response) => {
             stream.response = response;
             let mut head = std::mem::replace(&mut stream.request, RequestHead::unread());
             let done = act(stream, Head::Request(&mut head));
             stream.request = head;
-            done.map(drop)
+            done
         }
     }
 }
@@ -103,28 +91,26 @@ impl ExtProc {
         mut head: Head<'_>,
         mutation: &HeaderMutation,
         [replaces, loses_length]: [bool; 2],
-    ) -> Result<(), String> {
+    ) -> Result<(), &'static str> {
         let (rejected, limits) = (&self.stats.rejected_header_mutations, &stream.context.manager.config);
         let most = limits.max_headers_count as usize;
-        let reject = |why: String| {
+        let reject = |why: &'static str| {
             rejected.inc();
             Err(why)
         };
         let (remove, set) = (mutation.remove.len(), mutation.set.len());
         if remove > most || set > most {
-            return reject(format!(
-                "Header mutation remove header count {remove} or set header count {set} exceed the HCM header countlimit {most}"
-            ));
+            return reject("header_mutation_operation_count_exceeds_limit");
         }
         for name in &mutation.remove {
             let name = name.to_ascii_lowercase();
             if !is_said_name(&name) {
-                return reject("Invalid character in remove_headers mutation.".to_owned());
+                return reject("header_mutation_remove_contains_invalid_character");
             }
             match self.may_remove(&name) {
                 Permit::Yes => drop(head.headers().remove(&Name::new(&name))),
                 Permit::No => rejected.inc(),
-                Permit::Error => return reject(format!("Invalid attempt to remove {name}")),
+                Permit::Error => return reject("header_mutation_remove_headers_failed"),
             }
         }
         for change in &mutation.set {
@@ -132,13 +118,11 @@ impl ExtProc {
             if loses_length && name == "content-length" {
                 continue;
             }
-            if change.twice {
-                return reject("Only one of value or raw_value in the HeaderValue message should be set.".to_owned());
-            }
             if !is_said_name(&name) || !is_value(&change.value) {
-                return reject("Invalid character in set_headers mutation.".to_owned());
+                return reject("header_mutation_set_contains_invalid_character");
             }
-            let Some(appends) = appends(&mut head, &name, change)? else { continue };
+            // As by Envoy `append_action` is not looked at.
+            let appends = change.append == Some(true);
             let permit = match &*name {
                 ":method" if replaces && !appends => Permit::Yes,
                 name => self.may_set(name, &change.value, appends),
@@ -147,7 +131,7 @@ impl ExtProc {
                 Permit::Yes if appends => head.headers().append_said(Name::new(&name), change.value.clone()),
                 Permit::Yes => head.set(&name, change.value.clone()),
                 Permit::No => rejected.inc(),
-                Permit::Error => return reject(format!("Invalid attempt to modify {name}")),
+                Permit::Error => return reject("header_mutation_set_headers_failed"),
             }
         }
         let pseudo = if matches!(head, Head::Request(_)) { 4 } else { 1 };
@@ -155,10 +139,7 @@ impl ExtProc {
         let (count, octets) = (headers.len() + pseudo, headers.octets());
         let largest = limits.max_request_headers;
         if count > most || octets > u64::from(largest) {
-            return reject(format!(
-                "Header mutation causes end result header count {count} or header size {octets} bytes, exceeding the count limit {most} or the size limit {} kilobytes",
-                largest / 1024
-            ));
+            return reject("header_mutation_result_exceeds_limit");
         }
         Ok(())
     }
@@ -180,22 +161,6 @@ impl ExtProc {
         }
         permits(Some(&self.config.rules), name)
     }
-}
-
-/// Whether a value is added beside those that are there; `None`: nothing is to be done.
-fn appends(head: &mut Head<'_>, name: &str, change: &HeaderChange) -> Result<Option<bool>, String> {
-    let action = match (change.append, change.action) {
-        (Some(append), _) => return Ok(Some(append)),
-        (None, Some(action)) => action,
-        (None, None) => return Err(format!("Invalid append_action value {name}")),
-    };
-    let is_there = head.contains(name);
-    Ok(match action {
-        // What is not set means for a processor that it comes in the place of what is there.
-        AppendAction::AppendOrAdd | AppendAction::OverwriteOrAdd => Some(false),
-        AppendAction::AddIfAbsent => (!is_there).then_some(false),
-        AppendAction::OverwriteIfExists => is_there.then_some(false),
-    })
 }
 
 /// A name, perhaps of those with a colon; lower case.

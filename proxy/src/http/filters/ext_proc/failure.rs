@@ -15,8 +15,8 @@ pub(super) enum Fault<'f> {
     Grpc(u8, &'f str),
     /// No answer in time.
     Late,
-    /// A word that was not asked for.
-    Spurious,
+    /// A word that was not asked for: the details.
+    Spurious(&'f str),
     /// What it wants may not be: the details.
     Refused(&'f str),
 }
@@ -31,13 +31,22 @@ impl ExtProc {
         failure: &CallFailure,
         body: &mut Out<'_>,
     ) -> Step {
-        let said = if let Why::Status(_, message) = &failure.why { message } else { "" };
-        self.broken(turn, session, way, Fault::Grpc(failure.grpc_status(), said), &failure.to_string(), body)
+        // As Envoy has it: where the stream came from in its own braces.
+        let said = match &failure.why {
+            Why::Status(_, message) if !message.is_empty() => format!("{message}{{via_upstream}}"),
+            Why::Status(..) | Why::HttpStatus(_) | Why::NoStatus | Why::Malformed(_) => "via_upstream".to_owned(),
+            _ => String::new(),
+        };
+        if !said.is_empty() {
+            self.stats.server_half_closed.inc();
+        }
+        self.broken(turn, session, way, Fault::Grpc(failure.grpc_status(), &said), &failure.to_string(), body)
     }
 
     /// The processor has ended the stream in order: it has nothing to say any more, and what passes goes on without it.
     pub(super) fn left(&self, turn: &mut Turned<'_, '_>, session: &mut Session, way: Way, body: &mut Out<'_>) -> Step {
         self.stats.streams_closed.inc();
+        self.stats.server_half_closed.inc();
         session.talk = None;
         session.over = true;
         self.goes_on(turn, session, way, body)
@@ -56,7 +65,7 @@ impl ExtProc {
         why: &str,
         body: &mut Out<'_>,
     ) -> Step {
-        self.broken(turn, session, way, Fault::Spurious, why, body)
+        self.broken(turn, session, way, Fault::Spurious("spurious_message"), why, body)
     }
 
     pub(super) fn refused(
@@ -83,7 +92,7 @@ impl ExtProc {
         match fault {
             Fault::Grpc(..) => self.stats.streams_failed.inc(),
             Fault::Late => self.stats.message_timeouts.inc(),
-            Fault::Spurious => self.stats.spurious_msgs_received.inc(),
+            Fault::Spurious(_) => self.stats.spurious_msgs_received.inc(),
             Fault::Refused(_) => self.stats.stream_msgs_received.inc(),
         }
         // A stream that has ended is closed by the one who goes on without it.
@@ -102,6 +111,7 @@ impl ExtProc {
             self.opened.failed(format_args!("ext_proc '{}'", turn.slot.name), why);
             return self.goes_on(turn, session, way, body);
         }
+        self.stats.immediate_responses_sent.inc();
         let reply = self.refusal(&fault);
         reason::tell(turn.stream, &reply.details, format_args!("the processor: {why}"));
         reply.into()
@@ -114,8 +124,7 @@ impl ExtProc {
                 LocalReply::new(status, format!("ext_proc_error_gRPC_error_{code}{{{}}}", without_spaces(said)))
             }
             Fault::Late => LocalReply::new(504, "ext_proc_error_per-message_timeout_exceeded"),
-            Fault::Spurious => LocalReply::new(status, "spurious_message"),
-            Fault::Refused(why) => LocalReply::new(status, without_spaces(why)),
+            Fault::Spurious(why) | Fault::Refused(why) => LocalReply::new(status, without_spaces(why)),
         }
     }
 

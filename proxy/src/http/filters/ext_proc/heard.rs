@@ -52,10 +52,14 @@ impl ExtProc {
         if let Err(why) = self.choose_mode(session, way, &said) {
             return self.spurious(turn, session, way, &why, body);
         }
-        let asked = session.part(way).asked;
+        let (asked, in_head) = (session.part(way).asked, session.part(way).in_head);
         let answer = match said.answer {
             Some(answer) if of(&answer).is_none_or(|of| of == way) => answer,
-            _ => return self.spurious(turn, session, way, "it says what was not asked", body),
+            Some(_) => return self.spurious(turn, session, way, OTHER, body),
+            None => {
+                let fault = Fault::Spurious("unhandled_message");
+                return self.broken(turn, session, way, fault, "it says nothing that is known", body);
+            }
         };
         let metadata = (said.metadata.as_ref(), said.typed_metadata);
         match (asked, answer) {
@@ -63,7 +67,7 @@ impl ExtProc {
                 self.remember(turn, metadata);
                 self.headers_answered(turn, session, way, common, body)
             }
-            (Asked::Body, Answer::Body(_, common)) if !matches!(common.body, Some(BodyMutation::Streamed)) => {
+            (Asked::Body, Answer::Body(_, common)) if in_head || common.body != Some(BodyMutation::Streamed) => {
                 self.remember(turn, metadata);
                 self.body_answered(turn, session, way, common, body)
             }
@@ -77,7 +81,11 @@ impl ExtProc {
                 self.ends(session);
                 self.reply(turn, immediate).into()
             }
-            _ => self.spurious(turn, session, way, "it says what was not asked", body),
+            (_, Answer::Immediate(_)) => {
+                let fault = Fault::Spurious("unhandled_immediate_response_due_to_config_disabled_it");
+                self.broken(turn, session, way, fault, "it answers itself, which it may not", body)
+            }
+            _ => self.spurious(turn, session, way, OTHER, body),
         }
     }
 
@@ -140,6 +148,8 @@ impl ExtProc {
         }
     }
 }
+
+const OTHER: &str = "it says what was not asked";
 
 /// Which direction it speaks of; `None`: of both.
 fn of(answer: &Answer) -> Option<Way> {

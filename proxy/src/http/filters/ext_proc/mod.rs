@@ -52,16 +52,14 @@ crate::stats::counters! {
     struct Counts {
         streams_started stream_msgs_sent stream_msgs_received spurious_msgs_received streams_closed streams_failed
         failure_mode_allowed message_timeouts rejected_header_mutations override_message_timeout_received
-        override_message_timeout_ignored clear_route_cache_ignored clear_route_cache_disabled
+        override_message_timeout_ignored clear_route_cache_ignored clear_route_cache_disabled immediate_responses_sent
+        server_half_closed
     }
 }
 
 /// What Envoy shows and cannot happen here: behind the router, and over HTTP.
-const QUIET: stats::Names = &[
-    (Kind::Counter, "clear_route_cache_upstream_ignored"),
-    (Kind::Counter, "send_immediate_resp_upstream_ignored"),
-    (Kind::Counter, "http_not_ok_resp_received"),
-];
+const QUIET: stats::Names =
+    &[(Kind::Counter, "clear_route_cache_upstream_ignored"), (Kind::Counter, "http_not_ok_resp_received")];
 
 /// What a level says.
 #[derive(Debug)]
