@@ -4,6 +4,7 @@
 
 pub mod als;
 pub mod ext_authz;
+pub mod ext_proc;
 pub mod grpc_health;
 pub mod metrics;
 pub mod otlp;

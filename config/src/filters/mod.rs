@@ -27,6 +27,7 @@ pub mod decompressor;
 pub mod discovery;
 pub mod dynamic_forward_proxy;
 pub mod ext_authz;
+pub mod ext_proc;
 pub mod fault;
 pub mod grpc_http1_bridge;
 pub mod grpc_stats;
@@ -147,6 +148,8 @@ http_filters! {
         routes Csrf Works Policy "envoy.extensions.filters.http.csrf.v3.CsrfPolicy" "the policy of a route, host or table";
     ExtAuthz ext_authz Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz" "a gRPC or an HTTP service is asked; route_typed_metadata_context_namespaces is refused"
         routes ExtAuthzPerRoute Works Policy "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" "context extensions of all levels, body and service in place of the filter's";
+    ExtProc ext_proc Works Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor" "a gRPC service is told of requests and responses, and changes or answers them; FULL_DUPLEX_STREAMED, GRPC, observability_mode and http_service are refused"
+        routes ExtProcPerRoute Works Policy "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute" "mode, service, metadata and failure_mode_allow in place of the filter's, or none";
     RateLimit ratelimit Works "envoy.extensions.filters.http.ratelimit.v3.RateLimit" "a service says whether requests are above a limit; without its answer they pass, unless failure_mode_deny"
         routes RateLimitPerRoute Works "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute" "limits and the domain in place of the filter's; override_option does not act, as in Envoy";
     BasicAuth basic_auth Works Policy "envoy.extensions.filters.http.basic_auth.v3.BasicAuth" "requests show a user and a password; files of users are read once, as Envoy does"

@@ -134,12 +134,7 @@ fn policy_is_never_inert() {
     let passed_by: Vec<_> = passed_by.map(|entry| entry.type_name.rsplit_once(".filters.").unwrap().1).collect();
     assert_eq!(
         passed_by,
-        [
-            "network.wasm.v3.Wasm",
-            "network.ext_proc.v3.NetworkExternalProcessor",
-            "http.wasm.v3.Wasm",
-            "http.ext_proc.v3.ExternalProcessor"
-        ]
+        ["network.wasm.v3.Wasm", "network.ext_proc.v3.NetworkExternalProcessor", "http.wasm.v3.Wasm"]
     );
 }
 

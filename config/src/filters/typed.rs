@@ -53,10 +53,6 @@ fn http_may_fail_open(at: &At<'_>, extension: &Extension<'_>, options: &Options)
             let wasm: filters::wasm::v3::Wasm = extension.decode(at, options)?;
             wasm.config.is_some_and(|plugin| plugin_may_fail_open(&plugin))
         }
-        "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor" => {
-            let processor: filters::ext_proc::v3::ExternalProcessor = extension.decode(at, options)?;
-            processor.failure_mode_allow
-        }
         _ => false,
     })
 }

@@ -55,11 +55,9 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
 
     HttpFilter Works "envoy.extensions.filters.http.router.v3.Router", unread, "the last filter";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.wasm.v3.Wasm", is::<ext::filters::http::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
-    HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
     HttpFilter Refused Policy "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";
     HttpFilter Refused Policy "envoy.extensions.filters.http.oauth2.v3.OAuth2", unread, "without it requests would pass without a login; Istio's own resources never ask for it";
 
-    PerRoute Refused Policy "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute", unread, "nothing is sent to the processor, and it may hold policy";
     PerRoute Refused Policy "envoy.extensions.filters.http.lua.v3.LuaPerRoute", unread, "scripts do not run, and one may hold policy";
 
     Compression Works "envoy.extensions.compression.gzip.compressor.v3.Gzip", unread, "as far as the compressor filter that names it acts";

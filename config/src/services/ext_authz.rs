@@ -240,7 +240,7 @@ fn http(request: &HttpRequest<'_>) -> pb::attribute_context::HttpRequest {
     http
 }
 
-fn metadata(context: &MetadataContext<'_>) -> core::Metadata {
+pub(super) fn metadata(context: &MetadataContext<'_>) -> core::Metadata {
     let typed = |(filter, (type_url, value)): &(&str, (&str, &[u8]))| {
         ((*filter).to_owned(), wkt::Any { type_url: (*type_url).to_owned(), value: value.to_vec() })
     };

@@ -2,7 +2,7 @@
 //! log, and the statistics, as one text.
 //!
 //! Called by the `http_filters_parity` tests. A scenario is a file of `integration/parity/http_filters`; [`scenario`] is its format, [`app`]
-//! answers as it says, [`authorizer`] is the service of ext_authz, [`proxy`] starts a proxy with a listener for each, [`told`] writes the text,
+//! answers as it says, [`authorizer`] is the service of ext_authz, [`processor`] that of ext_proc, [`proxy`] starts a proxy with a listener for each, [`told`] writes the text,
 //! [`tokens`] makes tokens. Must
 //! never depend on the order of headers or on time.
 
@@ -10,6 +10,7 @@ pub mod app;
 pub mod authorizer;
 pub mod dialogue;
 pub mod pieces;
+pub mod processor;
 pub mod proxy;
 pub mod scenario;
 pub mod tokens;
@@ -45,10 +46,15 @@ pub async fn play(program: &Path, scenarios: &[scenario::Scenario]) -> Result<Ve
     let world = World {
         app: app::App::start(scenarios).await?,
         authorizer: authorizer::Authorizer::start().await?,
+        processor: processor::Processor::start().await?,
         talker: dialogue::talker::Talker::start().await?,
     };
-    let others =
-        proxy::Others { app: world.app.address, authorizer: world.authorizer.address, talker: world.talker.address };
+    let others = proxy::Others {
+        app: world.app.address,
+        authorizer: world.authorizer.address,
+        processor: world.processor.address,
+        talker: world.talker.address,
+    };
     let proxy = proxy::Proxy::start(program, scenarios, &others).await?;
     let mut played = Vec::new();
     for scenario in scenarios {
@@ -90,6 +96,7 @@ fn names(app: std::net::SocketAddr) -> [(&'static str, String); 3] {
 struct World {
     app: app::App,
     authorizer: authorizer::Authorizer,
+    processor: processor::Processor,
     talker: dialogue::talker::Talker,
 }
 
@@ -103,6 +110,7 @@ impl World {
         text: &mut String,
     ) -> Result<(), Failure> {
         self.authorizer.answers(&request.check);
+        self.processor.answers(&request.process);
         let mut request = request.clone();
         let filled = |text: &str| {
             let text = text.replace(PORT, &self.app.address.port().to_string());
@@ -133,7 +141,8 @@ impl World {
         proxy::until(|| self.app.count() >= request.reaches).await?;
         seen.extend(self.app.take());
         seen.sort_by_key(|seen| seen.mirrored);
-        told::request(text, request, &got, &self.authorizer.take(), &seen, &line);
+        let asked = [self.authorizer.take(), self.processor.take()].concat();
+        told::request(text, request, &got, &asked, &seen, &line);
         Ok(())
     }
 }

@@ -178,6 +178,7 @@ fn request(random: &mut Random, number: usize) -> Request {
         reset: false,
         silent: false,
         check: Value::Null,
+        process: Value::Null,
         reaches: 0,
         dialogue: vec![],
         admin: [None, None],

@@ -121,6 +121,13 @@ impl GrpcCall {
         &mut self.head.headers
     }
 
+    /// A header of this call, in place of one of its name.
+    pub fn set(&mut self, name: Name, value: Bytes) {
+        let binary = name.as_bytes().ends_with(b"-bin");
+        let value = if binary { Bytes::from(STANDARD.encode(&value)) } else { value };
+        self.head.headers.set_said(name, value);
+    }
+
     /// What is sent, once the cluster is found.
     pub(super) fn outgoing(self, calls: &Calls, cluster: Rc<WorkerCluster>) -> Outgoing {
         let GrpcCall { target, mut head, message } = self;

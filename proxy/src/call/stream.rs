@@ -3,10 +3,12 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -34,6 +36,8 @@ struct Inner {
     told: bool,
     /// Of the task that polls.
     waker: Option<Waker>,
+    /// Messages that one reader took for another.
+    kept: [Option<Bytes>; READERS],
 }
 
 // It lives in the stream's one allocation; a box would be a second.
@@ -44,6 +48,12 @@ enum State {
     /// It has ended: with status OK, or else so.
     Over(Option<CallFailure>),
 }
+
+/// How many may wait for the messages of one stream.
+pub const READERS: usize = 2;
+
+/// What a service has to end a stream that nobody reads any more.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Octets that may wait before [`GrpcStream::has_room`] says no.
 const QUEUE: usize = 64 * 1024;
@@ -65,6 +75,7 @@ impl GrpcStream {
             finished: false,
             told: false,
             waker: None,
+            kept: [const { None }; READERS],
         }))
     }
 
@@ -120,6 +131,38 @@ impl GrpcStream {
             inner.end(result.as_ref().err().cloned());
         }
         Poll::Ready(result)
+    }
+
+    /// The same for one of several readers: what another has handed over to it comes first.
+    pub fn poll_for(&self, reader: usize, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, CallFailure>> {
+        let kept = self.0.borrow_mut().kept.get_mut(reader).and_then(Option::take);
+        kept.map_or_else(|| self.poll_message(cx), |message| Poll::Ready(Ok(Some(message))))
+    }
+
+    /// A message that is another reader's, who gets it when it is polled next. False where it has one already.
+    pub fn hand_over(&self, reader: usize, message: Bytes) -> bool {
+        let mut inner = self.0.borrow_mut();
+        let Some(place) = inner.kept.get_mut(reader).filter(|place| place.is_none()) else { return false };
+        *place = Some(message);
+        inner.wake();
+        true
+    }
+
+    /// Nobody reads it any more: the service is told that nothing comes, and has a moment to end it. Needs the current `LocalSet`, for that
+    /// outlives who held it.
+    pub fn leave(self: Rc<Self>) {
+        self.finish();
+        tokio::task::spawn_local(async move {
+            let ends = poll_fn(|cx| {
+                if matches!(ready!(self.poll_message(cx)), Ok(Some(_))) {
+                    // Others have their turn before its next word.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            });
+            let _ = tokio::time::timeout(LAST_WORDS, ends).await;
+        });
     }
 
     /// Headers that the service sent before its messages, once they are here.

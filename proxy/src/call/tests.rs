@@ -155,7 +155,7 @@ impl Asked {
     }
 
     /// Sends a head of gRPC; the body follows.
-    fn begin(&mut self) -> SendStream<Bytes> {
+    pub fn begin(&mut self) -> SendStream<Bytes> {
         let head = Response::builder().status(200).header("content-type", "application/grpc");
         self.respond.send_response(head.body(()).unwrap(), false).unwrap()
     }
@@ -187,7 +187,7 @@ impl Asked {
     }
 }
 
-fn fields(list: &[(&'static str, &str)]) -> HeaderMap {
+pub(crate) fn fields(list: &[(&'static str, &str)]) -> HeaderMap {
     list.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
 }
 

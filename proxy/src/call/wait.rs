@@ -26,8 +26,29 @@ pub(crate) enum Wait {
     /// The first answer of several.
     First(Vec<Pending>),
     /// The next message of a stream to a called service.
-    #[allow(dead_code)] // For filters that hold a stream to a service: none of those that act does yet.
-    Message(Rc<GrpcStream>),
+    Message(Awaited),
+}
+
+/// A message that is waited for until a moment.
+pub(crate) struct Awaited {
+    stream: Rc<GrpcStream>,
+    /// Who waits, of those that read the stream.
+    reader: usize,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Awaited {
+    /// By one of the readers of a stream.
+    pub fn new(stream: Rc<GrpcStream>, reader: usize, until: Instant) -> Awaited {
+        Awaited { stream, reader, timer: Box::pin(tokio::time::sleep_until(until)) }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
+        match self.stream.poll_for(self.reader, cx) {
+            Poll::Ready(message) => Poll::Ready(Waited::Message(message)),
+            Poll::Pending => self.timer.as_mut().poll(cx).map(|()| Waited::Elapsed),
+        }
+    }
 }
 
 impl std::fmt::Debug for Wait {
@@ -48,14 +69,13 @@ impl std::fmt::Debug for Wait {
 pub(crate) enum Waited {
     /// Nothing of what was put out is left.
     Taken,
-    /// The moment is here, or what was to come has come.
+    /// The moment is here, or what was to come has come; or a message has not, until its moment.
     Elapsed,
     /// The answer, or why there is none.
     Call(Result<Reply, CallFailure>),
     /// The first answer, and the calls that are still under way.
     First(First),
     /// The message; `None` at the stream's end.
-    #[allow(dead_code)] // As Wait::Message.
     Message(Result<Option<Bytes>, CallFailure>),
     /// The body, or the first part of it that is larger than the limit.
     Collected {
@@ -97,7 +117,7 @@ impl Wait {
                     drop(others.remove(which));
                     return Poll::Ready(Waited::First(First { which, came, others }));
                 }
-                Wait::Message(stream) => return stream.poll_message(cx).map(Waited::Message),
+                Wait::Message(awaited) => return awaited.poll(cx),
             }
         }
     }

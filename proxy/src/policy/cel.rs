@@ -80,6 +80,21 @@ impl Expression {
         self.0.evaluate(facts).map(|value| print::text(&value, out)).is_ok()
     }
 
+    /// Its value as a service is told it: truth values and whole numbers as they are, all others as a text; `None` where it has none.
+    pub(crate) fn told(&self, facts: &dyn Facts) -> Option<serde_json::Value> {
+        let value = self.0.evaluate(facts).ok()?;
+        Some(match value {
+            Value::Bool(value) => value.into(),
+            Value::Int(value) => value.into(),
+            Value::Uint(value) => value.into(),
+            value => {
+                let mut text = Vec::new();
+                print::text(&value, &mut text);
+                String::from_utf8_lossy(&text).into_owned().into()
+            }
+        })
+    }
+
     /// Appends its value as JSON; false (and nothing appended) where it has none. A text is cut to a length.
     pub(crate) fn print_json(&self, facts: &dyn Facts, limit: Option<usize>, out: &mut Vec<u8>) -> bool {
         let json = self.0.evaluate(facts).and_then(|value| print::json(facts, &value, limit));

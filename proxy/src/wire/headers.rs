@@ -10,7 +10,7 @@ use bytes::Bytes;
 mod known;
 pub use known::{Name, NameSet};
 mod sound;
-pub use sound::{flaw_of_request, is_header, is_token, is_value};
+pub use sound::{flaw_of_request, is_header, is_name, is_token, is_value};
 
 /// What no trailer may say: how the message that it ends was framed, and where it went (RFC 9110 section 6.5.1).
 pub const NEVER_TRAILERS: NameSet = NameSet::of([

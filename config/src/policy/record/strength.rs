@@ -5,6 +5,7 @@ use crate::extension::{self, Extension};
 use crate::options::Options;
 use crate::proto::extensions::filters::http::csrf::v3::CsrfPolicy;
 use crate::proto::extensions::filters::http::ext_authz::v3::{ExtAuthz, ExtAuthzPerRoute, ext_authz_per_route};
+use crate::proto::extensions::filters::http::ext_proc::v3::{ExtProcPerRoute, ExternalProcessor, ext_proc_per_route};
 use crate::proto::extensions::filters::http::jwt_authn::v3::{
     JwtAuthentication, JwtRequirement, PerRouteConfig, jwt_requirement::RequiresType, per_route_config,
     requirement_rule::RequirementType,
@@ -62,6 +63,14 @@ fn read(at: &At<'_>, extension: &Extension<'_>) -> Option<Strength> {
         "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" => {
             let scoped: ExtAuthzPerRoute = decode(at, extension)?;
             off_if(matches!(scoped.r#override, Some(ext_authz_per_route::Override::Disabled(true))))
+        }
+        "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor" => {
+            let filter: ExternalProcessor = decode(at, extension)?;
+            asked(false, filter.failure_mode_allow)
+        }
+        "envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute" => {
+            let scoped: ExtProcPerRoute = decode(at, extension)?;
+            off_if(matches!(scoped.r#override, Some(ext_proc_per_route::Override::Disabled(true))))
         }
         "envoy.extensions.filters.network.ext_authz.v3.ExtAuthz" => {
             let filter: NetworkExtAuthz = decode(at, extension)?;

@@ -127,7 +127,8 @@ fn lines(question: &CheckRequest) -> Vec<String> {
     lines
 }
 
-fn flatten(value: &Value, path: &str, lines: &mut Vec<String>) {
+/// The values in an object, with their paths.
+pub(super) fn flatten(value: &Value, path: &str, lines: &mut Vec<String>) {
     match value {
         Value::Object(members) => members.iter().for_each(|(key, value)| {
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };

@@ -35,6 +35,8 @@ pub struct Others {
     pub app: SocketAddr,
     /// The authorizer.
     pub authorizer: SocketAddr,
+    /// The processor.
+    pub processor: SocketAddr,
     /// The application of dialogues.
     pub talker: SocketAddr,
 }
@@ -66,6 +68,7 @@ impl Proxy {
         let more = [
             cluster("none", &json!({}), true, None),
             cluster("authorizer", &json!({}), true, Some(others.authorizer)),
+            cluster("processor", &json!({}), true, Some(others.processor)),
             cluster("mirror", &json!({}), true, Some(app)),
             cluster("talker", &json!({}), false, Some(others.talker)),
         ];

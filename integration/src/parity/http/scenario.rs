@@ -6,7 +6,7 @@
 //! (`http1`; `http2` is meant), `log` (a format in place of the usual one, a text or JSON), `log_filters` (words
 //! with filters of logs: a word stands before the line of what its filter takes), `statistics` (words: the counters that hold one are compared)
 //! and `requests`. In all of them `$app` stands for the application's cluster, `$none` for one without endpoints, `$authorizer` for the
-//! service of [`super::authorizer`], `$mirror` for a second cluster of the application, `$talker` for the application of dialogues.
+//! service of [`super::authorizer`], `$processor` for that of [`super::processor`], `$mirror` for a second cluster of the application, `$talker` for the application of dialogues.
 //! `serves` says, by path below `/served/NAME/`, what the application answers to who names no answer (`status`, `body`); `key_sets` and
 //! `tokens` are those of [`super::tokens`].
 //!
@@ -14,7 +14,7 @@
 //! each), `method` (`POST`), `host` (`app`), `path` (`/pkg.Svc/Call`), `headers` (a list of values stands for repeated lines; `{endpoint}`, `{base64}` and `{cookie}` are the application's
 //! address as sessions have it, `{port}` its port, also in hosts), `body` (its
 //! pieces, see [`super::pieces`]) and `trailers`; `answer` is what the application does: `status` (200), `headers`, `body`, `trailers`, or
-//! `reset` after those, or `silent`: nothing. `check` is what the authorizer answers (see [`super::authorizer`]), `reaches`: how many requests the application
+//! `reset` after those, or `silent`: nothing. `check` is what the authorizer answers (see [`super::authorizer`]), `process` what the processor says (see [`super::processor`]), `reaches`: how many requests the application
 //! is to see before the next (mirrors come when they come), `before` and `after`: pages of the admin interface that are posted to. `dialogue` has both sides speak step by step: see [`super::dialogue`]. A path
 //! below `/none/` leads to a cluster without endpoints, one below `/direct/` to a direct response, one below `/redirect/` to a redirect.
 
@@ -69,6 +69,8 @@ pub struct Request {
     pub silent: bool,
     /// What the authorizer answers.
     pub check: Value,
+    /// What the processor says.
+    pub process: Value,
     /// How many requests the application is to see.
     pub reaches: usize,
     /// What both sides do, one after the other.
@@ -125,7 +127,7 @@ const KEYS: [&str; 21] = [
     "tokens",
     "requests",
 ];
-const OF_REQUEST: [&str; 15] = [
+const OF_REQUEST: [&str; 16] = [
     "case",
     "protocol",
     "protocols",
@@ -137,6 +139,7 @@ const OF_REQUEST: [&str; 15] = [
     "trailers",
     "answer",
     "check",
+    "process",
     "reaches",
     "dialogue",
     "before",
@@ -146,7 +149,7 @@ const OF_ANSWER: [&str; 6] = ["status", "headers", "body", "trailers", "reset", 
 
 fn read(name: &str, text: &str) -> Result<Scenario, Failure> {
     let text = text.replace("$app", name);
-    let named = ["none", "authorizer", "mirror", "talker"];
+    let named = ["none", "authorizer", "processor", "mirror", "talker"];
     let text = named.iter().fold(text, |text, cluster| text.replace(&format!("${cluster}"), cluster));
     let mut config: Value = serde_json::from_str(&text)?;
     known(&config, &KEYS)?;
@@ -192,6 +195,7 @@ fn request(value: &Value) -> Result<Request, Failure> {
         reset: answer["reset"] == true,
         silent: answer["silent"] == true,
         check: value["check"].clone(),
+        process: value["process"].clone(),
         reaches: usize::try_from(value["reaches"].as_u64().unwrap_or(0))?,
         dialogue: steps,
         admin: ["before", "after"].map(|key| value[key].as_str().map(str::to_owned)),

@@ -1,4 +1,4 @@
-//! What came of a request, as text: `<` what the client got, `?` what the authorizer was asked, `>` what reached the application (`m` what was
+//! What came of a request, as text: `<` what the client got, `?` what the authorizer and the processor were asked, `>` what reached the application (`m` what was
 //! mirrored), and the line of the log. Headers are sorted, and those that change from run to run are left out. Used by [`super::play`] alone.
 
 use std::fmt::Write as _;

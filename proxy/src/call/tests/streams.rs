@@ -108,6 +108,38 @@ fn a_stream_that_is_let_go_is_reset() {
 }
 
 #[test]
+fn a_stream_that_is_left_is_ended_by_both() {
+    run(async {
+        let world = World::http2(echo(OK).await);
+        let stream = open(&world);
+        stream.send(Framed::of(b"hello")).unwrap();
+        assert_eq!(next(&stream).await.unwrap().unwrap(), "hello");
+        stream.leave();
+        cluster::until(|| world.stat("upstream_rq_active") == 0).await;
+        assert_eq!(world.stat("upstream_rq_tx_reset"), 0);
+    });
+}
+
+#[test]
+fn each_of_two_readers_gets_what_is_its_own() {
+    run(async {
+        let world = World::http2(echo(OK).await);
+        let stream = open(&world);
+        for message in [&b"one"[..], b"two"] {
+            stream.send(Framed::of(message)).unwrap();
+        }
+        let read = |reader| {
+            let stream = stream.clone();
+            async move { poll_fn(|cx| stream.poll_for(reader, cx)).await.unwrap().unwrap() }
+        };
+        let first = read(0).await;
+        assert!(stream.hand_over(1, first.clone()));
+        assert!(!stream.hand_over(1, first) && !stream.hand_over(2, Bytes::new()), "one at a time, and to nobody else");
+        assert_eq!((&read(1).await[..], &read(1).await[..]), (&b"one"[..], &b"two"[..]));
+    });
+}
+
+#[test]
 fn a_service_that_takes_nothing_leaves_no_room() {
     run(async {
         let address = serve(|mut asked| {

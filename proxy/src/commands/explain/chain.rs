@@ -138,10 +138,11 @@ pub fn leads_to(chain: &Value) -> String {
 
 /// Filters before the end that may refuse, by name.
 pub fn guards(filters: &Value) -> Vec<&str> {
-    const GUARDS: [&str; 11] = [
+    const GUARDS: [&str; 12] = [
         ".rbac.",
         ".jwt_authn.",
         ".ext_authz.",
+        ".ext_proc.",
         ".ratelimit.",
         ".local_ratelimit.",
         ".basic_auth.",

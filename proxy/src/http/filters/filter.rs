@@ -62,7 +62,7 @@ pub(crate) trait HttpFilter: Sized + Send + Sync + 'static {
         Step::Continue
     }
 
-    /// What was waited for came. `body` is what [`Step::Collect`] has read, or what [`frame`](HttpFilter::frame) has put out and
+    /// What was waited for came. `body` is what [`Step::Collect`] has read (also when a message comes after that), or what [`frame`](HttpFilter::frame) has put out and
     /// nobody took yet; it may be read and changed. The default fails closed.
     fn resumed(&self, _turn: &mut Turn<'_, '_, Self>, _way: Way, _waited: Waited, _body: &mut Out<'_>) -> Step {
         Step::Abort(ResponseFlags::NONE, "filter_not_resumable")
@@ -289,6 +289,19 @@ impl<'q> Out<'q> {
         match self.queue.back() {
             Some(Frame::Trailers(trailers)) => Some(trailers),
             _ => None,
+        }
+    }
+
+    /// The last of what is there.
+    pub fn last_mut(&mut self) -> Option<&mut Frame> {
+        self.queue.back_mut()
+    }
+
+    /// Other octets in place of those that are there.
+    pub fn replace_data(&mut self, octets: Bytes) {
+        self.queue.retain(|frame| !matches!(frame, Frame::Data(_)));
+        if !octets.is_empty() {
+            self.queue.push_front(Frame::Data(octets));
         }
     }
 

@@ -27,6 +27,7 @@ pub(in crate::http) mod delegate;
 mod discovered;
 mod dynamic_forward_proxy;
 mod ext_authz;
+mod ext_proc;
 mod fault;
 mod grpc_http1_bridge;
 mod grpc_stats;
@@ -41,6 +42,7 @@ pub(in crate::http) mod local_ratelimit;
 mod peer_metadata;
 mod ratelimit;
 mod rbac;
+mod rules;
 mod set_filter_state;
 mod set_metadata;
 #[cfg(test)]
@@ -70,6 +72,7 @@ http_filters! {
     HeaderToMetadata header_to_metadata routes;
     JsonToMetadata json_to_metadata routes;
     ExtAuthz ext_authz routes;
+    ExtProc ext_proc routes;
     Rbac rbac routes;
     JwtAuthn jwt_authn routes;
     Fault fault routes;

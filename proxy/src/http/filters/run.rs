@@ -123,7 +123,7 @@ async fn follow<'s>(
         };
         let mut nothing = std::collections::VecDeque::new();
         let mut held = match frames {
-            Some(frames) if matches!(waited, Waited::Collected { .. }) => frames.collected(index),
+            Some(frames) if matches!(waited, Waited::Collected { .. } | Waited::Message(_)) => frames.collected(index),
             _ => Out::new(&mut nothing),
         };
         step = exchange.filters[index].resumed(&mut exchange.stream, way, waited, &mut held);

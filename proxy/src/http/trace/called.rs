@@ -4,8 +4,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use config::services::span::{Kind, Span, tags};
 
+use super::compiled::Tracer;
+use super::contexts::Begun;
 use super::{span, tracer_of};
 use crate::call::{CallFailure, Calls, GrpcTarget, HttpReply};
 use crate::export::Spans;
@@ -47,20 +50,28 @@ pub(in crate::http) fn by_http(stream: &mut Stream<'_>, cluster: &Arc<str>, emit
     });
 }
 
-fn begins(stream: &mut Stream<'_>, emits: bool, told: &mut Headers, say: impl FnOnce(&mut Span)) {
-    let Some(tracer) = tracer_of(stream) else { return };
+/// A service is told of the trace, and its stream has no span: it lasts as long as the request.
+pub(in crate::http) fn without_span(stream: &Stream<'_>, told: &mut Headers) {
+    tell(stream, false, told);
+}
+
+/// Tells a service of the trace, where there is one.
+fn tell<'c>(stream: &Stream<'c>, emits: bool, told: &mut Headers) -> Option<(&'c Tracer, Begun, Bytes)> {
+    let tracer = tracer_of(stream)?;
     let (of_request, state) = match &stream.trace {
         Some(trace) => (trace.begun, trace.state.clone()),
-        None if tracer.propagates => match tracer.untraced(&stream.request.headers) {
-            Some(untraced) => untraced,
-            None => return,
-        },
-        None => return,
+        None if tracer.propagates => tracer.untraced(&stream.request.headers)?,
+        None => return None,
     };
     let begun = of_request.below(emits && tracer.contexts.samples_attempt(&of_request.own));
     if tracer.propagates {
         tracer.contexts.tell(told, &begun, state.clone());
     }
+    Some((tracer, begun, state))
+}
+
+fn begins(stream: &mut Stream<'_>, emits: bool, told: &mut Headers, say: impl FnOnce(&mut Span)) {
+    let Some((tracer, begun, state)) = tell(stream, emits, told) else { return };
     let Some(trace) = stream.trace.as_mut().filter(|_| begun.own.sampled) else { return };
     let mut span = Span {
         trace: begun.own.trace,

@@ -58,8 +58,8 @@ fn a_table_refused_for_its_policy_takes_the_one_before_away() {
     run(async {
         let mut world = serving("t");
         let mut table = route_table("t", 200);
-        let policy = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute"});
-        table["virtual_hosts"][0]["routes"][0]["typed_per_filter_config"] = json!({"ext_proc": policy});
+        let policy = json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute"});
+        table["virtual_hosts"][0]["routes"][0]["typed_per_filter_config"] = json!({"lua": policy});
         let refused = world.refused(&[table]);
         assert!(refused[0].1.contains("typed_per_filter_config"), "{refused:?}");
         assert!(!world.control.routes.is_filled("t"));

@@ -7,7 +7,7 @@
 
 mod outcome;
 mod over_http;
-mod question;
+pub(super) mod question;
 mod verdict;
 
 use std::sync::Arc;

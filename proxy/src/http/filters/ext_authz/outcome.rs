@@ -7,6 +7,7 @@ use super::{ExtAuthz, Target, target, verdict};
 use crate::cluster::Codes;
 use crate::failure::ResponseFlags;
 use crate::http::filters::filter::{Step, Turn};
+use crate::http::filters::rules;
 use crate::http::local_reply::LocalReply;
 use crate::http::reason;
 use crate::http::stream::Stream;
@@ -30,7 +31,7 @@ impl ExtAuthz {
                     Ok(changed) => changed,
                     Err(name) => return self.invalid(turn, &name),
                 };
-                if changed && !verdict::fits(turn.stream) {
+                if changed && !rules::fits(turn.stream) {
                     self.stats.request_header_limits_reached.inc();
                     return self.invalid(turn, "its headers");
                 }

@@ -1,5 +1,7 @@
 //! What the authorizer is asked: `CheckRequest` of a request. Called by [`super`].
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use config::services::ext_authz as message;
 
@@ -52,7 +54,7 @@ pub(super) fn encode(filter: &ExtAuthz, turn: &Turn<'_, '_, ExtAuthz>, body: Opt
         }
     }
     let of_connection = connection.metadata.borrow();
-    metadata(filter, stream, &of_connection, &mut question.metadata);
+    metadata([&filter.config.metadata, &filter.config.typed_metadata], stream, &of_connection, &mut question.metadata);
     route_metadata(filter, stream, &mut question.route_metadata);
     message::encode(&question)
 }
@@ -104,20 +106,20 @@ fn headers<'q>(filter: &ExtAuthz, request: &'q RequestHead) -> Vec<(&'q str, &'q
         .collect()
 }
 
-/// What the request's metadata says of the namespaces that are told, else the connection's.
-fn metadata<'q>(
-    filter: &'q ExtAuthz,
+/// What the request's metadata says of the namespaces that are told, plain and typed ones, else the connection's.
+pub(in crate::http::filters) fn metadata<'q>(
+    [plain, typed]: [&'q [Arc<str>]; 2],
     stream: &'q Stream<'_>,
     of_connection: &'q DynamicMetadata,
     told: &mut message::MetadataContext<'q>,
 ) {
     let of_request = &stream.info.metadata;
-    for namespace in &filter.config.metadata {
+    for namespace in plain {
         if let Some(value) = of_request.get(namespace).or_else(|| of_connection.get(namespace)) {
             told.plain.push((namespace, value));
         }
     }
-    for namespace in &filter.config.typed_metadata {
+    for namespace in typed {
         if let Some(value) = of_request.typed(namespace).or_else(|| of_connection.typed(namespace)) {
             told.typed.push((namespace, (&value.type_url, &value.bytes)));
         }

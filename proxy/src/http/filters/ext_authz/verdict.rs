@@ -3,14 +3,14 @@
 
 use bytes::Bytes;
 use config::filters::ext_authz::ExtAuthz as Config;
-use config::header_mutation::MutationRules;
 use config::route::AppendAction;
 use config::services::ext_authz::{Allowed, Denied, HeaderChange};
 
+use crate::http::filters::rules::{OURS, Permit, is_routing, permits, refused, set};
 use crate::http::local_reply::LocalReply;
 use crate::http::stream::Stream;
-use crate::wire::headers::{Headers, Name, NameSet, is_header, is_value};
-use crate::wire::message::{Method, RequestHead};
+use crate::wire::headers::{Headers, Name, is_header, is_value};
+use crate::wire::message::RequestHead;
 use crate::wire::query::{self, Parameters};
 
 /// Changes a request that may pass; tells whether anything was changed. In Envoy's order: what is set, what is added, what is appended to,
@@ -72,11 +72,6 @@ fn permitted(config: &Config, change: &HeaderChange) -> Result<Option<String>, S
     }
 }
 
-/// What routes a request, of which there is always one.
-fn is_routing(name: &str) -> bool {
-    name.starts_with(':') || name == "host"
-}
-
 fn remove(config: &Config, request: &mut RequestHead, name: &str) -> Result<bool, String> {
     let permit = permits(config.mutation_rules.as_ref(), name);
     // As with Envoy what routes a request cannot be taken away.
@@ -86,34 +81,6 @@ fn remove(config: &Config, request: &mut RequestHead, name: &str) -> Result<bool
         Permit::No => Ok(false),
         Permit::Error => Err(name.to_owned()),
     }
-}
-
-/// Whether the head is no larger now than a client's may be.
-pub(super) fn fits(stream: &Stream<'_>) -> bool {
-    let (config, request) = (&stream.context.manager.config, &stream.request);
-    let pseudo = [&request.authority[..], request.method.as_bytes(), &request.path, &request.scheme];
-    let octets = |name: usize, value: &[u8]| name + value.len();
-    let of_pseudo: usize = pseudo.iter().zip([10, 7, 5, 7]).map(|(value, name)| octets(name, value)).sum();
-    let plain: usize = request.headers.iter().map(|one| octets(one.name.as_bytes().len(), &one.value)).sum();
-    request.headers.len() + pseudo.len() <= config.max_headers_count as usize
-        && of_pseudo + plain <= config.max_request_headers as usize
-}
-
-/// Sets one header or pseudo header of the request.
-fn set(request: &mut RequestHead, name: &str, value: Bytes) -> bool {
-    if !name.starts_with(':') && name != "host" {
-        request.headers.set_said(Name::new(name), value);
-        return true;
-    }
-    request.headers.doubt_unless(is_value(&value));
-    match name {
-        ":authority" | "host" => request.authority = value,
-        ":path" => request.path = value,
-        ":scheme" => request.scheme = value,
-        ":method" => request.method = Method::from_token(&value, || value.clone()),
-        _ => return false,
-    }
-    true
 }
 
 /// Appends to a header that is there; to no other.
@@ -152,16 +119,6 @@ fn queries(config: &Config, request: &mut RequestHead, allowed: &Allowed) -> Res
     request.path = Bytes::from(parameters.write(path));
     Ok(true)
 }
-
-/// What an answer says of its framing and of its connection.
-const OURS: NameSet = NameSet::of([
-    Name::CONNECTION,
-    Name::CONTENT_LENGTH,
-    Name::KEEP_ALIVE,
-    Name::PROXY_CONNECTION,
-    Name::TRANSFER_ENCODING,
-    Name::UPGRADE,
-]);
 
 /// The status that the service wants, if it is one of a final response.
 pub(super) fn status(denied: &Denied) -> Option<u16> {
@@ -227,35 +184,6 @@ pub(super) fn change_response(headers: &mut Headers, change: &HeaderChange, most
     }
     headers.append_said(name, change.value.clone());
     Ok(())
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Permit {
-    Yes,
-    No,
-    Error,
-}
-
-/// What the rules say of a header, lower case.
-fn permits(rules: Option<&MutationRules>, name: &str) -> Permit {
-    let Some(rules) = rules else { return Permit::Yes };
-    let matches =
-        |regex: &Option<regex::bytes::Regex>| regex.as_ref().is_some_and(|regex| regex.is_match(name.as_bytes()));
-    let allowed = if matches(&rules.disallow) {
-        false
-    } else if matches(&rules.allow) {
-        true
-    } else {
-        !(rules.disallow_all
-            || (rules.disallow_system && name.starts_with(':'))
-            || (!rules.allow_envoy && name.starts_with("x-envoy"))
-            || (!rules.allow_all_routing && matches!(name, "host" | ":authority" | ":scheme" | ":method")))
-    };
-    if allowed { Permit::Yes } else { refused(rules) }
-}
-
-fn refused(rules: &MutationRules) -> Permit {
-    if rules.disallow_is_error { Permit::Error } else { Permit::No }
 }
 
 /// Whether it is a header or a pseudo header at all.
