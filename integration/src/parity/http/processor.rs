@@ -136,7 +136,7 @@ fn said(answers: &Value, message: &ProcessingRequest) -> Option<Vec<Result<Proce
         Value::String(_) => Some(vec![Ok(read(&shouted(kind, message)))]),
         Value::Number(status) => {
             let status = status.as_i64().and_then(|status| i32::try_from(status).ok()).unwrap_or(2);
-            Some(vec![Err(tonic::Status::new(status.into(), "it was asked for"))])
+            Some(vec![Err(tonic::Status::new(status.into(), "it-was-asked-for"))])
         }
         Value::Array(several) => Some(several.iter().map(|one| Ok(read(one))).collect()),
         Value::Null => Some(vec![Ok(read(&json!({ kind: {} })))]),
