@@ -206,6 +206,8 @@ pub struct Router {
     pub suppress_grpc_codes: bool,
     /// `reject_connect_request_early_data`: a client that says something before its tunnel is open is refused.
     pub reject_early_data: bool,
+    /// `start_child_span`: attempts have spans, as where tracing says so.
+    pub starts_child_span: bool,
     /// `strict_check_headers`: requests in which one of these makes no sense are refused.
     pub strict_headers: Vec<StrictHeader>,
     /// `respect_expected_rq_timeout`: the caller's proxy says how long it waits.

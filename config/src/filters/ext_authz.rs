@@ -64,6 +64,8 @@ pub struct ExtAuthz {
     pub disallowed_headers: Vec<StringMatcher>,
     /// `charge_cluster_response_stats`; default true.
     pub charge_cluster: bool,
+    /// `emit_client_span`; default true: what is asked has a span.
+    pub emits_span: bool,
     /// `encode_raw_headers`: headers as octets and with their repetitions.
     pub raw_headers: bool,
     /// `decoder_header_mutation_rules`; `None`: any header may be changed.
@@ -115,6 +117,8 @@ pub struct ExtAuthzPerRoute {
     pub body: Option<BodySettings>,
     /// `grpc_service` or `http_service`, in place of the filter's.
     pub service: Option<Service>,
+    /// `emit_client_span`, in place of the filter's.
+    pub emits_span: Option<bool>,
 }
 
 pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<ExtAuthz, Rejection> {
@@ -155,6 +159,7 @@ pub(super) fn decode(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
         allowed_headers: allowed_headers(at, &proto)?,
         disallowed_headers: list(&at.field("disallowed_headers"), &proto.disallowed_headers)?,
         charge_cluster: bool_or(&proto.charge_cluster_response_stats, true),
+        emits_span: bool_or(&proto.emit_client_span, true),
         raw_headers: proto.encode_raw_headers,
         mutation_rules: rules
             .map(|one| header_mutation::rules(&at.field("decoder_header_mutation_rules"), one))
@@ -195,6 +200,7 @@ pub(super) fn scoped(at: &At<'_>, extension: &Extension<'_>, options: &Options) 
         context_extensions: context,
         without_body: settings.disable_request_body_buffering,
         body: settings.with_request_body.as_ref().map(|one| body(&at.field("with_request_body"), one)).transpose()?,
+        emits_span: settings.emit_client_span.as_ref().map(|emits| emits.value),
         service: match &settings.service_override {
             None => None,
             Some(ServiceOverride::GrpcService(one)) => {

@@ -133,6 +133,7 @@ fn router(at: &At<'_>, extension: &Extension<'_>, options: &Options) -> Result<R
         upstream_filters: upstream::chain(&at.field("upstream_http_filters"), &proto.upstream_http_filters, options)?,
         suppress_envoy_headers: proto.suppress_envoy_headers,
         dynamic_stats: bool_or(&proto.dynamic_stats, true),
+        starts_child_span: proto.start_child_span,
         reject_early_data: bool_or(&proto.reject_connect_request_early_data, false),
         suppress_grpc_codes: proto.suppress_grpc_request_failure_code_stats,
     })

@@ -53,7 +53,7 @@ pub(super) static EXTENSIONS: &[Entry] = entries![
     NetworkFilter InertIfFailOpen Policy "envoy.extensions.filters.network.ext_proc.v3.NetworkExternalProcessor", is::<ext::filters::network::ext_proc::v3::NetworkExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
     NetworkFilter Refused "envoy.extensions.filters.network.redis_proxy.v3.RedisProxy", unread, "Redis is routed by command, which a TCP proxy cannot do; use the TCP protocol for the port";
 
-    HttpFilter Works "envoy.extensions.filters.http.router.v3.Router", unread, "the last filter; start_child_span is not acting";
+    HttpFilter Works "envoy.extensions.filters.http.router.v3.Router", unread, "the last filter";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.wasm.v3.Wasm", is::<ext::filters::http::wasm::v3::Wasm>, "plugins do not run; only one that may fail open is passed by";
     HttpFilter InertIfFailOpen Policy "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor", is::<ext::filters::http::ext_proc::v3::ExternalProcessor>, "nothing is sent to the processor; only one that may fail open is passed by";
     HttpFilter Refused Policy "envoy.extensions.filters.http.lua.v3.Lua", unread, "scripts do not run, and one may hold policy";

@@ -155,10 +155,9 @@ impl ConnectionManager {
             codec: OnceLock::new(),
             registry: deps.stats.clone(),
             secrets: deps.secrets.clone(),
-            tracing: config
-                .tracing
-                .as_ref()
-                .map(|tracing| Tracing::compile(tracing, &scope, listener.direction, deps.stats)),
+            tracing: config.tracing.as_ref().map(|tracing| {
+                Tracing::compile(tracing, config.router.starts_child_span, &scope, listener.direction, deps.stats)
+            }),
             config: config.clone(),
         });
         if [&manager.chains, &manager.upstream_chains].into_iter().any(|chains| matches!(chains, Chains::Discovered(_)))

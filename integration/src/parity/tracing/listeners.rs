@@ -178,6 +178,20 @@ pub(super) fn all() -> Vec<(&'static str, &'static str, Value)> {
             manager("b3-asked", json!({ "provider": zipkin(&json!({})) }), json!({ "filters": asking("/200/asked") })),
         ),
         (
+            "child",
+            "OUTBOUND",
+            manager("child", json!({ "provider": otel() }), json!({ "router": { "start_child_span": true } })),
+        ),
+        (
+            "b3-child",
+            "OUTBOUND",
+            manager(
+                "b3-child",
+                json!({ "provider": zipkin(&istio) }),
+                json!({ "router": { "start_child_span": true } }),
+            ),
+        ),
+        (
             "second",
             "INBOUND",
             manager("second", json!({ "provider": otel(), "spawn_upstream_span": true }), json!({ "no_retry": true })),
@@ -283,6 +297,9 @@ fn manager(name: &str, tracing: Value, more: Value) -> Value {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } }],
         "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": routes }] }
     });
+    for (field, value) in more["router"].as_object().into_iter().flatten() {
+        manager["http_filters"][0]["typed_config"][field] = value.clone();
+    }
     if let Some(router) = manager["http_filters"].as_array_mut() {
         router.splice(0..0, filters);
     }

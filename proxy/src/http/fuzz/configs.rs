@@ -31,6 +31,7 @@ pub fn manager() -> HttpConnectionManager {
             dynamic_stats: true,
             suppress_grpc_codes: false,
             reject_early_data: false,
+            starts_child_span: false,
             strict_headers: Vec::new(),
             respect_expected_timeout: false,
             upstream_log: Vec::new(),

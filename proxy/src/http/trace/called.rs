@@ -21,19 +21,25 @@ pub(crate) struct Called {
     exporter: Spans,
 }
 
-/// A method of a service of gRPC is called: `/package.Service/Method`.
-pub(in crate::http) fn by_grpc(stream: &mut Stream<'_>, target: &GrpcTarget, method: &str, told: &mut Headers) {
-    begins(stream, told, |span| {
+/// A method of a service of gRPC is called: `/package.Service/Method`. `emits`: else the service is told of a span that nobody records.
+pub(in crate::http) fn by_grpc(
+    stream: &mut Stream<'_>,
+    target: &GrpcTarget,
+    method: &str,
+    emits: bool,
+    told: &mut Headers,
+) {
+    begins(stream, emits, told, |span| {
         span.name = format!("async {} egress", method.trim_start_matches('/').replace('/', "."));
         span.tag(tags::UPSTREAM_CLUSTER, &**target.cluster());
         span.tag(tags::UPSTREAM_ADDRESS, target.name());
     });
 }
 
-/// A service of HTTP is asked.
-pub(in crate::http) fn by_http(stream: &mut Stream<'_>, cluster: &Arc<str>, told: &mut Headers) {
+/// A service of HTTP is asked; `emits` as in [`by_grpc`].
+pub(in crate::http) fn by_http(stream: &mut Stream<'_>, cluster: &Arc<str>, emits: bool, told: &mut Headers) {
     let upstreams = &stream.context.upstreams;
-    begins(stream, told, |span| {
+    begins(stream, emits, told, |span| {
         span.name = format!("async {cluster} egress");
         span.tag(tags::UPSTREAM_CLUSTER, &**cluster);
         let observed = upstreams.get(cluster).map(|cluster| cluster.config().stat_name.clone());
@@ -41,7 +47,7 @@ pub(in crate::http) fn by_http(stream: &mut Stream<'_>, cluster: &Arc<str>, told
     });
 }
 
-fn begins(stream: &mut Stream<'_>, told: &mut Headers, say: impl FnOnce(&mut Span)) {
+fn begins(stream: &mut Stream<'_>, emits: bool, told: &mut Headers, say: impl FnOnce(&mut Span)) {
     let Some(tracer) = tracer_of(stream) else { return };
     let (of_request, state) = match &stream.trace {
         Some(trace) => (trace.begun, trace.state.clone()),
@@ -51,7 +57,7 @@ fn begins(stream: &mut Stream<'_>, told: &mut Headers, say: impl FnOnce(&mut Spa
         },
         None => return,
     };
-    let begun = of_request.below(tracer.contexts.samples_attempt(&of_request.own));
+    let begun = of_request.below(emits && tracer.contexts.samples_attempt(&of_request.own));
     if tracer.propagates {
         tracer.contexts.tell(told, &begun, state.clone());
     }

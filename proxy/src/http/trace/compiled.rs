@@ -52,18 +52,18 @@ pub struct OfRoute {
 }
 
 impl Tracing {
-    /// Makes it ready; statistics begin with `scope`.
-    pub fn compile(config: &Config, scope: &str, direction: Direction, stats: &Arc<Stats>) -> Tracing {
+    /// Makes it ready; statistics begin with `scope`. `spawns`: attempts have spans, whatever the configuration of tracing says.
+    pub fn compile(config: &Config, spawns: bool, scope: &str, direction: Direction, stats: &Arc<Stats>) -> Tracing {
         let tracer = config.provider.as_ref().map(|provider| {
             let tags = CustomTags::compile(&config.custom_tags);
             let formats = [&config.operation, &config.upstream_operation];
-            // With a span for each attempt, that of the request is the server's whichever way it goes.
+            // With a span for each attempt, that of the request is the server's whichever way it goes; not where only the router says so.
             let splits = config.spawns || matches!(&**provider, Provider::Zipkin(zipkin) if zipkin.splits);
             Tracer {
                 exporter: Spans::compile(provider, stats),
                 contexts: Contexts::of(provider),
                 kind: if direction == Direction::Outbound && !splits { Kind::Client } else { Kind::Server },
-                spawns: config.spawns,
+                spawns: spawns || config.spawns,
                 propagates: config.propagates,
                 verbose: config.verbose,
                 max_path: config.max_path,

@@ -242,17 +242,18 @@ impl ExtAuthz {
         self.leave_metadata(turn);
         attempt::name_cluster(turn.stream);
         turn.state.asked = Some(Instant::now());
+        let emits = turn.scope.and_then(|scope| scope.config.emits_span).unwrap_or(self.config.emits_span);
         let target = match target(turn) {
             Target::Grpc(target) => target,
             Target::Http(target) => {
                 let mut call = over_http::question(self, target, turn.stream, body.as_ref());
-                called::by_http(turn.stream, &call.cluster, &mut call.head.headers);
+                called::by_http(turn.stream, &call.cluster, emits, &mut call.head.headers);
                 return Step::Wait(Wait::Call(turn.stream.context.upstreams.calls().http(call)));
             }
         };
         let question = question::encode(self, turn, body.as_ref());
         let mut told = Headers::new();
-        called::by_grpc(turn.stream, target, message::CHECK, &mut told);
+        called::by_grpc(turn.stream, target, message::CHECK, emits, &mut told);
         let stream = &*turn.stream;
         let entry = stream.entry(None, None);
         let mut render = |format: &config::access_log::Format, out: &mut Vec<u8>| format::write(format, &entry, out);

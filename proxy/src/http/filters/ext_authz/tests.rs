@@ -47,6 +47,7 @@ pub(in crate::http::filters) fn config(change: impl FnOnce(&mut Config)) -> Conf
         allowed_headers: None,
         disallowed_headers: Vec::new(),
         charge_cluster: true,
+        emits_span: true,
         raw_headers: false,
         mutation_rules: None,
         takes_metadata: true,
@@ -254,6 +255,7 @@ fn a_route_may_switch_it_off_or_say_more() {
                     without_body: false,
                     body: None,
                     service: None,
+                    emits_span: None,
                 }
                 .into(),
             )

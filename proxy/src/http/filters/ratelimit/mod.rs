@@ -129,7 +129,7 @@ impl HttpFilter for RateLimit {
         }
         turn.state.phase = Phase::Begun;
         let Some(mut call) = settings.call(turn, false) else { return Step::Continue };
-        called::by_grpc(turn.stream, &settings.target, message::SHOULD_RATE_LIMIT, call.metadata());
+        called::by_grpc(turn.stream, &settings.target, message::SHOULD_RATE_LIMIT, true, call.metadata());
         turn.state.phase = Phase::Asking;
         Step::Wait(Wait::Call(turn.stream.context.upstreams.calls().grpc(call)))
     }

@@ -323,6 +323,7 @@ fn a_route_may_ask_another_kind_of_service() {
             without_body: false,
             body: None,
             service: Some(Service::Http(Arc::new(http_service()))),
+            emits_span: None,
         };
         let mut bench = bench.tell(Level::Route, "authz", ScopedConfig::ExtAuthz(scope.into()));
         bench.calls = Some(world.calls.clone());
