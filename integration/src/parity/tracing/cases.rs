@@ -245,7 +245,6 @@ pub fn all() -> Vec<Case> {
         case("B3, not by chance but by the caller", "b3-never", "GET /200", &several, 1),
         case("services are asked", "asked", "GET /200", &[WITH, ("tracestate", "a=1")], 4),
         case("services are asked of what is not traced", "asked", "GET /200", &[("traceparent", UNSAMPLED)], 0),
-        case("services are asked, and two of them without a span", "asked-quietly", "GET /200", &[WITH], 2),
         case("the router's spans", "child", "GET /once/alone", &[WITH], 3),
         case("B3, the router's spans", "b3-child", "GET /200", &several, 2),
         case("a service says no", "refused", "GET /200", &[], 2),

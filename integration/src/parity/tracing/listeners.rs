@@ -58,10 +58,6 @@ pub(super) fn all() -> Vec<(&'static str, &'static str, Value)> {
         "attributes": { "a": "1", "service.name": "detected" } } }]);
     let grpc = json!({ "http_service": null, "grpc_service": { "envoy_grpc": { "cluster_name": "grpc-collector" } },
         "resource_detectors": detectors });
-    let mut quiet = asking("/200/asked");
-    for authorizer in quiet.as_array_mut().into_iter().flatten().take(2) {
-        authorizer["typed_config"]["emit_client_span"] = json!(false);
-    }
     vec![
         ("inbound", "INBOUND", manager("inbound", json!({ "provider": otel() }), json!({}))),
         ("outbound", "OUTBOUND", manager("outbound", json!({ "provider": otel() }), json!({}))),
@@ -180,11 +176,6 @@ pub(super) fn all() -> Vec<(&'static str, &'static str, Value)> {
             "b3-asked",
             "OUTBOUND",
             manager("b3-asked", json!({ "provider": zipkin(&json!({})) }), json!({ "filters": asking("/200/asked") })),
-        ),
-        (
-            "asked-quietly",
-            "INBOUND",
-            manager("asked-quietly", json!({ "provider": otel() }), json!({ "filters": quiet })),
         ),
         (
             "child",
