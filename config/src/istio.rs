@@ -1,4 +1,4 @@
-//! Istio's own messages, which `envoy-types` does not carry; their `.proto` texts are in `config/proto`. Used by the
+//! Messages that `envoy-types` does not carry, Istio's and others; their `.proto` texts are in `config/proto`. Used by the
 //! translations of listeners and clusters.
 
 /// `udpa.type.v1.TypedStruct` and `xds.type.v3.TypedStruct`, which are equal on the wire.

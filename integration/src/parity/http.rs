@@ -2,7 +2,7 @@
 //! log, and the statistics, as one text.
 //!
 //! Called by the `http_filters_parity` tests. A scenario is a file of `integration/parity/http_filters`; [`scenario`] is its format, [`app`]
-//! answers as it says, [`authorizer`] is the service of ext_authz, [`processor`] that of ext_proc, [`proxy`] starts a proxy with a listener for each, [`told`] writes the text,
+//! answers as it says, [`authorizer`] is the service of ext_authz, [`processor`] that of ext_proc (both [`scripted`]), [`proxy`] starts a proxy with a listener for each, [`told`] writes the text,
 //! [`tokens`] makes tokens. Must
 //! never depend on the order of headers or on time.
 
@@ -13,6 +13,7 @@ pub mod pieces;
 pub mod processor;
 pub mod proxy;
 pub mod scenario;
+pub mod scripted;
 pub mod tokens;
 pub mod told;
 
@@ -45,8 +46,8 @@ fn without_cut_tokens(text: &str) -> String {
 pub async fn play(program: &Path, scenarios: &[scenario::Scenario]) -> Result<Vec<(String, String)>, Failure> {
     let world = World {
         app: app::App::start(scenarios).await?,
-        authorizer: authorizer::Authorizer::start().await?,
-        processor: processor::Processor::start().await?,
+        authorizer: authorizer::start().await?,
+        processor: processor::start().await?,
         talker: dialogue::talker::Talker::start().await?,
     };
     let others = proxy::Others {
@@ -95,8 +96,8 @@ fn names(app: std::net::SocketAddr) -> [(&'static str, String); 3] {
 /// All that a proxy speaks to.
 struct World {
     app: app::App,
-    authorizer: authorizer::Authorizer,
-    processor: processor::Processor,
+    authorizer: scripted::Scripted,
+    processor: scripted::Scripted,
     talker: dialogue::talker::Talker,
 }
 

@@ -155,6 +155,16 @@ impl Permit {
         Permit::take_with(core, priority, resource, false)
     }
 
+    /// One more connection to the host, or `None`, which is counted.
+    pub fn connection(core: &Rc<Core>, priority: super::Priority, host: &Identity) -> Option<Permit> {
+        let allowed = core.shared.breakers(priority).allows_host(host);
+        let permit = allowed.then(|| Permit::take(core, priority, Resource::Connections)).flatten();
+        if permit.is_none() {
+            core.stats.upstream_cx_overflow.inc();
+        }
+        permit
+    }
+
     /// A place even when the breaker is open: a host without any connection may always have one.
     pub fn force(core: &Rc<Core>, priority: super::Priority, resource: Resource) -> Permit {
         Permit::take_with(core, priority, resource, true).unwrap_or(Permit(None))

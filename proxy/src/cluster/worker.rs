@@ -309,10 +309,7 @@ impl WorkerCluster {
     /// Makes a connection for this client alone.
     async fn connected(&self, host: &Host, key: KeyRef<'_>) -> Result<Made, ConnectFailure> {
         let place = Pending::place(&self.core, key.priority)?;
-        let allowed = self.core.shared.breakers(key.priority).allows_host(&host.endpoint().identity);
-        let permit = allowed.then(|| Permit::take(&self.core, key.priority, Resource::Connections)).flatten();
-        let Some(permit) = permit else {
-            self.core.stats.upstream_cx_overflow.inc();
+        let Some(permit) = Permit::connection(&self.core, key.priority, &host.endpoint().identity) else {
             return Err(ConnectFailure::new(ConnectFailureKind::Overflow));
         };
         let mut counted = Counted::begin(&self.core, host.state().shard(), permit);

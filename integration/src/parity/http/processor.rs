@@ -3,99 +3,49 @@
 //! order; `"silent"`: nothing; `"shout"`: a body in upper case with a mark behind it; without one it agrees. `"garbage"` in place of all that:
 //! what is no stream. What it was told is a part of the text. Used by [`super::play`] alone.
 
-use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use base64::Engine as _;
-use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::HeaderMap;
 use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_server::{
     ExternalProcessor, ExternalProcessorServer,
 };
 use envoy_types::pb::envoy::service::ext_proc::v3::processing_request::Request;
 use envoy_types::pb::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use prost::Message;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_stream::{Stream, StreamExt};
 use tonic::codegen::Service as _;
 
 use super::Failure;
 use super::authorizer::flatten;
+use super::scripted::{Body, Script, Scripted};
 use crate::control_plane::json as protobuf_json;
-use crate::serving::serve;
-
-/// A running service. Ends when dropped.
-#[derive(Debug)]
-pub struct Processor {
-    /// Where it listens.
-    pub address: SocketAddr,
-    state: Arc<State>,
-    _serving: JoinSet<()>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    answers: Mutex<Value>,
-    told: Mutex<Vec<String>>,
-}
 
 /// Headers that change from run to run, say nothing, or are between two hops.
 const CHANGING: [&str; 7] =
     ["x-answer", "x-request-id", "x-envoy-upstream-service-time", "date", "server", "host", "transfer-encoding"];
 
-impl Processor {
-    /// Starts one.
-    ///
-    /// # Errors
-    /// There is no loopback port.
-    pub async fn start() -> Result<Processor, Failure> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let state = Arc::<State>::default();
-        let shared = state.clone();
-        let mut serving = JoinSet::new();
-        serve(&mut serving, listener, move |request| answer(shared.clone(), request));
-        Ok(Processor { address, state, _serving: serving })
-    }
-
-    /// What it answers from now on.
-    pub fn answers(&self, answers: &Value) {
-        *self.state.answers.lock().expect("nothing panics while it holds the answers") = answers.clone();
-    }
-
-    /// What it was told since this was last asked: lines in the order of the messages.
-    pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.state.told.lock().expect("nothing panics while it holds the list"))
-    }
+/// Starts one.
+///
+/// # Errors
+/// There is no loopback port.
+pub async fn start() -> Result<Scripted, Failure> {
+    Scripted::start(answer).await
 }
 
-type Body = UnsyncBoxBody<Bytes, Failure>;
-
-async fn answer(
-    state: Arc<State>,
-    request: http::Request<hyper::body::Incoming>,
-) -> Result<http::Response<Body>, Failure> {
-    let mine = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-        let shown = name.as_str().starts_with("x-mine");
-        shown.then(|| format!("call {name}: {}", value.as_bytes().escape_ascii()))
-    };
-    let headers: Vec<_> = request.headers().iter().filter_map(mine).collect();
-    state.told.lock().expect("nothing panics while it holds the list").extend(headers);
-    let garbage = *state.answers.lock().expect("nothing panics while it holds the answers") == "garbage";
-    if garbage {
-        let body = Full::new(Bytes::from_static(b"<html>not here</html>")).map_err(|never| match never {});
-        return Ok(http::Response::builder().header("content-type", "text/html").body(body.boxed_unsync())?);
+async fn answer(script: Arc<Script>, request: http::Request<Incoming>) -> Result<http::Response<Body>, Failure> {
+    if let Some(garbage) = script.begin(&request, |name| name.starts_with("x-mine"))? {
+        return Ok(garbage);
     }
-    let response = ExternalProcessorServer::new(Tonic(state)).call(request).await?;
+    let response = ExternalProcessorServer::new(Tonic(script)).call(request).await?;
     Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
 }
 
-struct Tonic(Arc<State>);
+struct Tonic(Arc<Script>);
 
 type Answers = Pin<Box<dyn Stream<Item = Result<ProcessingResponse, tonic::Status>> + Send>>;
 
@@ -107,13 +57,12 @@ impl ExternalProcessor for Tonic {
         &self,
         request: tonic::Request<tonic::Streaming<ProcessingRequest>>,
     ) -> Result<tonic::Response<Answers>, tonic::Status> {
-        let (state, mut messages) = (self.0.clone(), request.into_inner());
+        let (script, mut messages) = (self.0.clone(), request.into_inner());
         let (sender, receiver) = tokio::sync::mpsc::channel(16);
         tokio::spawn(async move {
             while let Some(Ok(message)) = messages.next().await {
-                let answers = state.answers.lock().expect("nothing panics while it holds the answers").clone();
-                tell(&mut state.told.lock().expect("nothing panics while it holds the list"), &message);
-                let Some(said) = said(&answers, &message) else { return };
+                script.tell(|told| tell(told, &message));
+                let Some(said) = said(&script.answers(), &message) else { return };
                 for one in said {
                     let failed = one.is_err();
                     if sender.send(one).await.is_err() || failed {

@@ -347,13 +347,7 @@ impl Pool {
 
     /// Permission for one more connection.
     fn permit(&self) -> Option<Permit> {
-        let priority = self.key.priority;
-        let allowed = self.core.shared.breakers(priority).allows_host(&self.endpoint.borrow().identity);
-        let permit = allowed.then(|| Permit::take(&self.core, priority, Resource::Connections)).flatten();
-        if permit.is_none() {
-            self.core.stats.upstream_cx_overflow.inc();
-        }
-        permit
+        Permit::connection(&self.core, self.key.priority, &self.endpoint.borrow().identity)
     }
 
     /// How many requests a connection that is being made will carry at a time.
