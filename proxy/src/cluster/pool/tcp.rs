@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Connected, Counted, Key, MOST_AT_ONCE, Pending, Streams};
-use crate::cluster::circuit_breaker::{Permit, Resource};
+use crate::cluster::circuit_breaker::Permit;
 use crate::cluster::connect::connect;
 use crate::cluster::core::Core;
 use crate::cluster::endpoints::{Endpoint, Health};
