@@ -110,11 +110,7 @@ async fn a_wrong_value_is_named_with_its_field() {
         document["static_resources"]["clusters"][0]["connect_timeout"] = json!("soon");
     })
     .await;
-    assert_says(
-        &said,
-        "envoy-rev.json: static_resources.clusters[\"prometheus_stats\"].connect_timeout",
-        "; write seconds, as in",
-    );
+    assert_says(&said, ": static_resources.clusters[\"prometheus_stats\"].connect_timeout", "; write seconds, as in");
 }
 
 #[tokio::test]
@@ -204,7 +200,8 @@ async fn a_static_certificate_whose_file_is_missing_is_named() {
 async fn an_admin_address_that_is_no_socket_is_named() {
     let internal = json!({ "envoy_internal_address": { "server_listener_name": "admin" } });
     let said = refused_document(|document| document["admin"]["address"] = internal).await;
-    assert_says(&said, "envoy-rev.json: admin.address", "; give it a socket_address or a pipe");
+    assert_says(&said, "envoy-rev.json:", ": admin.address: ");
+    assert_says(&said, ": admin.address", "; give it a socket_address or a pipe");
 }
 
 #[tokio::test]

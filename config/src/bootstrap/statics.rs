@@ -1,6 +1,7 @@
 //! Static resources, bytes to plain data. The proxy calls it when it starts and for `--mode validate`; what a resource becomes is the
 //! caller's.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Bootstrap, BootstrapError, StaticResource};
@@ -59,16 +60,14 @@ impl Bootstrap {
 }
 
 impl Bootstrap {
-    /// Clusters that are not there, of those static listeners that cannot be read and are told of for that alone.
-    pub fn leads_nowhere(&self, options: &Options, known: &dyn Fn(&str) -> bool) -> Vec<BootstrapError> {
-        let unread = |listener: &&StaticResource| listener::decode(&listener.body, options).is_err();
-        let unread: Vec<&StaticResource> = self.static_listeners.iter().filter(unread).collect();
-        // They have been told.
-        options.take_faults();
-        let nowhere = |listener: &&StaticResource| in_bytes::leads_nowhere(&listener.body, known);
-        let blamed =
-            unread.iter().flat_map(|one| nowhere(one).into_iter().map(move |fault| one.blame("listeners", fault)));
-        blamed.collect()
+    /// Clusters that are not there, of the static listeners that could not be read, which are all but those of these names.
+    pub fn leads_nowhere(&self, read: &HashSet<Arc<str>>, known: &dyn Fn(&str) -> bool) -> Vec<BootstrapError> {
+        let unread = self.static_listeners.iter().filter(|one| !read.contains(&one.name));
+        let nowhere = unread.flat_map(|one| {
+            let faults = in_bytes::leads_nowhere(&one.body, known);
+            faults.into_iter().map(move |fault| one.blame("listeners", fault))
+        });
+        nowhere.collect()
     }
 }
 

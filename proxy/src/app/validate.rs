@@ -164,6 +164,7 @@ impl Judged {
         let there: HashSet<&str> = names.map(|name| &**name).collect();
         let admin = bootstrap.admin.as_ref().map(AdminPlace::of);
         let (mut listeners, mut again): (Vec<Arc<Config>>, _) = (Vec::new(), Vec::new());
+        let mut read = HashSet::new();
         // What the control plane may send is not known here.
         let is_known = |name: &str| bootstrap.cds.is_some() || there.contains(name);
         let checked = bootstrap.each_static(checks, |resource, config| match config {
@@ -173,6 +174,7 @@ impl Judged {
             }
             StaticConfig::Cluster(cluster) => clusters::made(cluster, &secrets, &stats, &discoveries).map(drop),
             StaticConfig::Listener(listener) => {
+                read.insert(resource.name.clone());
                 let mut nowhere = listener.leads_nowhere(&|name| there.contains(name)).into_iter();
                 if let Some(first) = nowhere.next() {
                     checks.add_faults(nowhere);
@@ -197,7 +199,7 @@ impl Judged {
         AccessLogs::compile(&bootstrap.admin_logs, &sinks, &stats);
         self.notes.extend(sinks.cannot_be_opened());
         self.faults.extend(checked.err().unwrap_or_default().iter().map(Fault::from));
-        let nowhere = bootstrap.leads_nowhere(checks, &|name| there.contains(name));
+        let nowhere = bootstrap.leads_nowhere(&read, &|name| there.contains(name));
         self.faults.extend(nowhere.iter().map(Fault::from));
         // A cluster that is refused cannot be connected to, which need not be told, too.
         if self.faults.is_empty() {
