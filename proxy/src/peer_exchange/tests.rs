@@ -195,7 +195,7 @@ async fn a_peer_that_says_nothing_holds_up_only_who_waits_for_it() {
 async fn damaged_frames_cost_no_octet_of_the_application() {
     let whole = frame_of(&workload("theirs"), "other");
     let mut random = fastrand::Rng::with_seed(11);
-    for _ in 0..2_000 {
+    for _ in 0..500 {
         let mut frame = whole.clone();
         let damaged = random.usize(8..frame.len());
         frame[damaged] = random.u8(..);
