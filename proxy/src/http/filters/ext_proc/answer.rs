@@ -6,7 +6,7 @@ use config::filters::ext_proc::RouteCache;
 use config::services::ext_proc::{BodyMutation, Common, HeaderMutation, Immediate};
 
 use super::changes::{self, Head};
-use super::session::{Asked, Session};
+use super::session::{Asked, Side};
 use super::{ExtProc, Turned};
 use crate::http::filters::filter::{Out, Step, Way};
 use crate::http::filters::rules::OURS;
@@ -15,54 +15,40 @@ use crate::wire::headers::Headers;
 use crate::wire::message::Frame;
 
 impl ExtProc {
-    pub(super) fn headers_answered(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        common: Common,
-        body: &mut Out<'_>,
-    ) -> Step {
-        if let Err(why) = self.change_head(turn, session, way, &common) {
-            return self.refused(turn, session, way, why, body);
+    pub(super) fn headers_answered(&self, side: &mut Side<'_, '_, '_>, common: Common, body: &mut Out<'_>) -> Step {
+        if let Err(why) = self.change_head(side, &common) {
+            return self.refused(side, why, body);
         }
         self.stats.stream_msgs_received.inc();
-        let part = session.part(way);
+        let part = side.session.part(side.way);
         part.asked = Asked::Nothing;
         if common.replace {
             // Nothing more is told of this direction.
             (part.mode.body, part.mode.trailers) = (Default::default(), false);
-            if let Some(mutation) = common.body.filter(|_| may_have_body(turn, way)) {
+            if let Some(mutation) = common.body.filter(|_| may_have_body(side.turn, side.way)) {
                 let octets = if let BodyMutation::Replace(octets) = mutation { octets } else { Bytes::new() };
                 part.replaced = (part.has_body || !octets.is_empty()).then_some(octets);
             }
         }
-        self.after_headers(turn, session, way)
+        self.after_headers(side)
     }
 
-    pub(super) fn body_answered(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        common: Common,
-        body: &mut Out<'_>,
-    ) -> Step {
-        let part = session.part(way);
+    pub(super) fn body_answered(&self, side: &mut Side<'_, '_, '_>, common: Common, body: &mut Out<'_>) -> Step {
+        let part = side.session.part(side.way);
         let (in_head, has_length) = (part.in_head, part.complete && !changes::loses_length(part.mode));
         if in_head {
-            if let Err(why) = self.change_head(turn, session, way, &common) {
-                return self.refused(turn, session, way, why, body);
+            if let Err(why) = self.change_head(side, &common) {
+                return self.refused(side, why, body);
             }
-            if has_length && !changes::agrees(turn.stream, way, &common) {
+            if has_length && !changes::agrees(side.turn.stream, side.way, &common) {
                 let why = "mismatch between content length and the length of the mutated body";
-                return self.refused(turn, session, way, why, body);
+                return self.refused(side, why, body);
             }
         } else {
-            self.choose_route(turn, &common, way, false);
+            self.choose_route(side.turn, &common, side.way, false);
         }
         self.stats.stream_msgs_received.inc();
-        let part = session.part(way);
+        let part = side.session.part(side.way);
         part.asked = Asked::Nothing;
         if in_head {
             match common.body {
@@ -70,7 +56,7 @@ impl ExtProc {
                 Some(BodyMutation::Clear) => body.replace_data(Bytes::new()),
                 _ => {}
             }
-            return self.after_body(turn, session, way, body);
+            return self.after_body(side, body);
         }
         let held = part.held.take();
         let ends = matches!(held, Some(Frame::End));
@@ -84,51 +70,43 @@ impl ExtProc {
         before.filter(|octets| !octets.is_empty()).into_iter().for_each(|octets| body.push(Frame::Data(octets)));
         after.into_iter().for_each(|frame| body.push(frame));
         if ends {
-            self.part_ends(session, way);
+            self.part_ends(side.session, side.way);
         }
         Step::Continue
     }
 
     pub(super) fn trailers_answered(
         &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
+        side: &mut Side<'_, '_, '_>,
         mutation: Option<&HeaderMutation>,
         body: &mut Out<'_>,
     ) -> Step {
-        let in_head = session.part(way).in_head;
-        let mut held = session.part(way).held.take();
+        let in_head = side.part().in_head;
+        let mut held = side.part().held.take();
         let trailers = if in_head { body.last_mut() } else { held.as_mut() };
         if let (Some(Frame::Trailers(trailers)), Some(mutation)) = (trailers, mutation)
-            && let Err(why) = self.change(turn.stream, Head::Fields(trailers), mutation, [false; 2])
+            && let Err(why) = self.change(side.turn.stream, Head::Fields(trailers), mutation, [false; 2])
         {
-            return self.refused(turn, session, way, why, body);
+            return self.refused(side, why, body);
         }
         self.stats.stream_msgs_received.inc();
         if in_head {
-            return self.after_body(turn, session, way, body);
+            return self.after_body(side, body);
         }
-        session.part(way).asked = Asked::Nothing;
+        side.part().asked = Asked::Nothing;
         held.into_iter().for_each(|frame| body.push(frame));
-        self.part_ends(session, way);
+        self.part_ends(side.session, side.way);
         Step::Continue
     }
 
     /// The changes to a head that is held back, and whether the route is chosen again.
-    fn change_head(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        common: &Common,
-    ) -> Result<(), &'static str> {
+    fn change_head(&self, side: &mut Side<'_, '_, '_>, common: &Common) -> Result<(), &'static str> {
         if let Some(mutation) = &common.headers {
-            let mode = session.part(way).mode;
+            let mode = side.part().mode;
             let flags = [common.replace, changes::loses_length(mode)];
-            changes::with_head(turn.stream, way, |stream, head| self.change(stream, head, mutation, flags))?;
+            changes::with_head(side.turn.stream, side.way, |stream, head| self.change(stream, head, mutation, flags))?;
         }
-        self.choose_route(turn, common, way, true);
+        self.choose_route(side.turn, common, side.way, true);
         Ok(())
     }
 

@@ -1,24 +1,17 @@
 //! What is told of bodies that flow: each piece, and trailers. A piece goes on when the processor has answered; the next one is read then.
 //! Called by the filter's hook of frames.
 
+use super::ExtProc;
 use super::question::Told;
-use super::session::{Part, Session};
-use super::{ExtProc, Turned};
+use super::session::{Part, Session, Side};
 use crate::http::filters::filter::{Out, Step, Way};
 use crate::wire::message::Frame;
 
 impl ExtProc {
     /// A piece of a body has come.
-    pub(super) fn piece(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        frame: Frame,
-        out: &mut Out<'_>,
-    ) -> Step {
-        let over = session.over;
-        let part = session.part(way);
+    pub(super) fn piece(&self, side: &mut Side<'_, '_, '_>, frame: Frame, out: &mut Out<'_>) -> Step {
+        let over = side.session.over;
+        let part = side.session.part(side.way);
         if part.replaced.is_some() {
             replace(part, frame, out);
             return Step::Continue;
@@ -30,23 +23,23 @@ impl ExtProc {
         match frame {
             Frame::Data(octets) if part.streams() && !octets.is_empty() => {
                 part.held = Some(Frame::Data(octets.clone()));
-                self.tell(turn, session, way, Told::Body { octets: &octets, end: false })
+                self.tell(side, Told::Body { octets: &octets, end: false })
             }
             Frame::End if part.streams() => {
                 part.body_told = true;
                 part.held = Some(Frame::End);
-                self.tell(turn, session, way, Told::Body { octets: &[], end: true })
+                self.tell(side, Told::Body { octets: &[], end: true })
             }
             Frame::Trailers(trailers) if part.mode.trailers => {
                 (part.body_told, part.trailers_told) = (true, true);
                 part.held = Some(Frame::Trailers(trailers.clone()));
-                self.tell(turn, session, way, Told::Trailers(&trailers))
+                self.tell(side, Told::Trailers(&trailers))
             }
             frame => {
                 let ends = !matches!(frame, Frame::Data(_));
                 out.push(frame);
                 if ends {
-                    self.part_ends(session, way);
+                    self.part_ends(side.session, side.way);
                 }
                 Step::Continue
             }

@@ -51,7 +51,8 @@ pub(super) fn with_head<'s, T>(stream: &mut Stream<'s>, way: Way, act: impl FnOn
         }
         (_, response) => {
             stream.response = response;
-            let mut head = std::mem::replace(&mut stream.request, RequestHead::unread());
+            let unread = RequestHead::unread(stream.request.protocol);
+            let mut head = std::mem::replace(&mut stream.request, unread);
             let done = act(stream, Head::Request(&mut head));
             stream.request = head;
             done

@@ -1,11 +1,11 @@
 //! What happens without an answer, or with one that is none: what passes is refused, or goes on as it is where that is wanted; and how a
 //! talk ends. Called by the filter and by `answer`.
 
+use super::ExtProc;
 use super::answer::without_spaces;
-use super::session::Session;
-use super::{ExtProc, Turned};
+use super::session::{Session, Side};
 use crate::call::{CallFailure, Why};
-use crate::http::filters::filter::{Out, Step, Way};
+use crate::http::filters::filter::{Out, Step};
 use crate::http::local_reply::LocalReply;
 use crate::http::reason;
 
@@ -23,14 +23,7 @@ pub(super) enum Fault<'f> {
 
 impl ExtProc {
     /// The stream has failed.
-    pub(super) fn failed(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        failure: &CallFailure,
-        body: &mut Out<'_>,
-    ) -> Step {
+    pub(super) fn failed(&self, side: &mut Side<'_, '_, '_>, failure: &CallFailure, body: &mut Out<'_>) -> Step {
         // As Envoy has it: where the stream came from in its own braces.
         let said = match &failure.why {
             Why::Status(_, message) if !message.is_empty() => format!("{message}{{via_upstream}}"),
@@ -40,55 +33,33 @@ impl ExtProc {
         if !said.is_empty() {
             self.stats.server_half_closed.inc();
         }
-        self.broken(turn, session, way, Fault::Grpc(failure.grpc_status(), &said), &failure.to_string(), body)
+        self.broken(side, Fault::Grpc(failure.grpc_status(), &said), &failure.to_string(), body)
     }
 
     /// The processor has ended the stream in order: it has nothing to say any more, and what passes goes on without it.
-    pub(super) fn left(&self, turn: &mut Turned<'_, '_>, session: &mut Session, way: Way, body: &mut Out<'_>) -> Step {
+    pub(super) fn left(&self, side: &mut Side<'_, '_, '_>, body: &mut Out<'_>) -> Step {
         self.stats.streams_closed.inc();
         self.stats.server_half_closed.inc();
-        session.talk = None;
-        session.over = true;
-        self.goes_on(turn, session, way, body)
+        side.session.talk = None;
+        side.session.over = true;
+        self.goes_on(side, body)
     }
 
     /// There was no answer in time.
-    pub(super) fn late(&self, turn: &mut Turned<'_, '_>, session: &mut Session, way: Way, body: &mut Out<'_>) -> Step {
-        self.broken(turn, session, way, Fault::Late, "no answer in time", body)
+    pub(super) fn late(&self, side: &mut Side<'_, '_, '_>, body: &mut Out<'_>) -> Step {
+        self.broken(side, Fault::Late, "no answer in time", body)
     }
 
-    pub(super) fn spurious(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        why: &str,
-        body: &mut Out<'_>,
-    ) -> Step {
-        self.broken(turn, session, way, Fault::Spurious("spurious_message"), why, body)
+    pub(super) fn spurious(&self, side: &mut Side<'_, '_, '_>, why: &str, body: &mut Out<'_>) -> Step {
+        self.broken(side, Fault::Spurious("spurious_message"), why, body)
     }
 
-    pub(super) fn refused(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        why: &str,
-        body: &mut Out<'_>,
-    ) -> Step {
-        self.broken(turn, session, way, Fault::Refused(why), why, body)
+    pub(super) fn refused(&self, side: &mut Side<'_, '_, '_>, why: &str, body: &mut Out<'_>) -> Step {
+        self.broken(side, Fault::Refused(why), why, body)
     }
 
     /// The talk is over, and not as it should be.
-    pub(super) fn broken(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        fault: Fault<'_>,
-        why: &str,
-        body: &mut Out<'_>,
-    ) -> Step {
+    pub(super) fn broken(&self, side: &mut Side<'_, '_, '_>, fault: Fault<'_>, why: &str, body: &mut Out<'_>) -> Step {
         match fault {
             Fault::Grpc(..) => self.stats.streams_failed.inc(),
             Fault::Late => self.stats.message_timeouts.inc(),
@@ -96,24 +67,24 @@ impl ExtProc {
             Fault::Refused(_) => self.stats.stream_msgs_received.inc(),
         }
         // A stream that has ended is closed by the one who goes on without it.
-        if let (Fault::Grpc(..), Some(talk)) = (&fault, &session.talk) {
+        if let (Fault::Grpc(..), Some(talk)) = (&fault, &side.session.talk) {
             talk.cancel();
-            session.talk = None;
-            if session.allow {
+            side.session.talk = None;
+            if side.session.allow {
                 self.stats.streams_closed.inc();
             }
         }
-        self.close(session);
-        session.over = true;
+        self.close(side.session);
+        side.session.over = true;
         // What may not be is an error of the processor's, and not that it is missing.
-        if session.allow && !matches!(fault, Fault::Refused(_)) {
+        if side.session.allow && !matches!(fault, Fault::Refused(_)) {
             self.stats.failure_mode_allowed.inc();
-            self.opened.failed(format_args!("ext_proc '{}'", turn.slot.name), why);
-            return self.goes_on(turn, session, way, body);
+            self.opened.failed(format_args!("ext_proc '{}'", side.turn.slot.name), why);
+            return self.goes_on(side, body);
         }
         self.stats.immediate_responses_sent.inc();
         let reply = self.refusal(&fault);
-        reason::tell(turn.stream, &reply.details, format_args!("the processor: {why}"));
+        reason::tell(side.turn.stream, &reply.details, format_args!("the processor: {why}"));
         reply.into()
     }
 
@@ -129,17 +100,11 @@ impl ExtProc {
     }
 
     /// What waited goes on as it is.
-    pub(super) fn goes_on(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        body: &mut Out<'_>,
-    ) -> Step {
-        if session.part(way).in_head {
-            return self.head_ends(turn, session, way, None);
+    pub(super) fn goes_on(&self, side: &mut Side<'_, '_, '_>, body: &mut Out<'_>) -> Step {
+        if side.part().in_head {
+            return self.head_ends(side, None);
         }
-        session.part(way).held.take().into_iter().for_each(|frame| body.push(frame));
+        side.part().held.take().into_iter().for_each(|frame| body.push(frame));
         Step::Continue
     }
 

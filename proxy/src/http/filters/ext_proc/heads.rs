@@ -3,9 +3,9 @@
 
 use config::filters::ext_proc::BodyMode;
 
+use super::ExtProc;
 use super::question::{self, Told};
-use super::session::{Asked, Session};
-use super::{ExtProc, Turned};
+use super::session::{Asked, Side};
 use crate::http::filters::buffer::{response_too_large, too_large};
 use crate::http::filters::filter::{Collect, Hooks, Out, Step, Way};
 use crate::http::stream::{Stream, asks_for_tunnel};
@@ -14,78 +14,59 @@ use crate::wire::message::BodyLength;
 
 impl ExtProc {
     /// A head has come.
-    pub(super) fn head(&self, turn: &mut Turned<'_, '_>, session: &mut Session, way: Way) -> Step {
-        let has_body = has_body(turn.stream, way);
-        let over = session.over;
-        let part = session.part(way);
+    pub(super) fn head(&self, side: &mut Side<'_, '_, '_>) -> Step {
+        let has_body = has_body(side.turn.stream, side.way);
+        let over = side.session.over;
+        let part = side.session.part(side.way);
         (part.in_head, part.has_body) = (true, has_body);
         if part.mode.headers && !over {
-            return self.tell(turn, session, way, Told::Headers { end: !has_body });
+            return self.tell(side, Told::Headers { end: !has_body });
         }
-        self.after_headers(turn, session, way)
+        self.after_headers(side)
     }
 
     /// The headers have been told, or are not to be.
-    pub(super) fn after_headers(&self, turn: &mut Turned<'_, '_>, session: &mut Session, way: Way) -> Step {
-        if session.over || !session.part(way).collects() {
-            return self.head_ends(turn, session, way, None);
+    pub(super) fn after_headers(&self, side: &mut Side<'_, '_, '_>) -> Step {
+        if side.session.over || !side.part().collects() {
+            return self.head_ends(side, None);
         }
-        Step::Collect(Collect { limit: turn.stream.may_hold(way) })
+        Step::Collect(Collect { limit: side.turn.stream.may_hold(side.way) })
     }
 
     /// The body is here, or as much of it as may be held.
-    pub(super) fn collected(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        complete: bool,
-        body: &mut Out<'_>,
-    ) -> Step {
-        let part = session.part(way);
+    pub(super) fn collected(&self, side: &mut Side<'_, '_, '_>, complete: bool, body: &mut Out<'_>) -> Step {
+        let part = side.session.part(side.way);
         part.complete = complete;
         if !complete && part.mode.body == BodyMode::Buffered {
             part.done = true;
-            return match way {
-                Way::Request => too_large(turn.stream),
-                Way::Response => response_too_large(turn.stream),
+            return match side.way {
+                Way::Request => too_large(side.turn.stream),
+                Way::Response => response_too_large(side.turn.stream),
             }
             .into();
         }
         part.body_told = true;
         let (octets, has_trailers) = (body.data(), body.trailers().is_some());
         if octets.is_empty() && has_trailers {
-            return self.after_body(turn, session, way, body);
+            return self.after_body(side, body);
         }
-        self.tell(turn, session, way, Told::Body { octets: &octets, end: complete && !has_trailers })
+        self.tell(side, Told::Body { octets: &octets, end: complete && !has_trailers })
     }
 
     /// The body has been told, or is not to be; it stands in `body` as it is now.
-    pub(super) fn after_body(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        body: &mut Out<'_>,
-    ) -> Step {
-        let part = session.part(way);
+    pub(super) fn after_body(&self, side: &mut Side<'_, '_, '_>, body: &mut Out<'_>) -> Step {
+        let part = side.session.part(side.way);
         if let Some(trailers) = body.trailers().filter(|_| part.mode.trailers && !part.trailers_told) {
             part.trailers_told = true;
-            return self.tell(turn, session, way, Told::Trailers(trailers));
+            return self.tell(side, Told::Trailers(trailers));
         }
-        self.head_ends(turn, session, way, Some(body.len()))
+        self.head_ends(side, Some(body.len()))
     }
 
     /// The head goes on; `held`: octets of a body that was held back with it.
-    pub(super) fn head_ends(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        held: Option<usize>,
-    ) -> Step {
-        let over = session.over;
-        let part = session.part(way);
+    pub(super) fn head_ends(&self, side: &mut Side<'_, '_, '_>, held: Option<usize>) -> Step {
+        let over = side.session.over;
+        let part = side.session.part(side.way);
         (part.in_head, part.asked) = (false, Asked::Nothing);
         let pieces = !over && part.has_body && part.streams();
         let trailers = !over && part.has_body && part.mode.trailers && !part.complete;
@@ -98,24 +79,24 @@ impl ExtProc {
             (None, None) => None,
         };
         if let Some(length) = length {
-            set_length(turn.stream, way, length, part.replaced.is_some());
+            set_length(side.turn.stream, side.way, length, part.replaced.is_some());
         }
         if !pieces && !trailers && part.replaced.is_none() {
-            turn.skip(match way {
+            side.turn.skip(match side.way {
                 Way::Request => Hooks::REQUEST_FRAMES,
                 Way::Response => Hooks::RESPONSE_FRAMES,
             });
             part.done = true;
         }
-        self.close_if_done(session);
+        self.close_if_done(side.session);
         Step::Continue
     }
 
     /// Tells the processor something, and waits for what it says to it.
-    pub(super) fn tell(&self, turn: &mut Turned<'_, '_>, session: &mut Session, way: Way, told: Told<'_>) -> Step {
+    pub(super) fn tell(&self, side: &mut Side<'_, '_, '_>, told: Told<'_>) -> Step {
         let asked = told.asked();
-        let message = question::encode(turn, session, way, &told);
-        self.send(turn, session, way, asked, &message)
+        let message = question::encode(side, &told);
+        self.send(side, asked, &message)
     }
 }
 

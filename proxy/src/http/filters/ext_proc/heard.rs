@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::failure::Fault;
 use super::question::wait;
-use super::session::{Asked, Session};
+use super::session::{Asked, Session, Side};
 use super::{ExtProc, Turned, namespaces};
 use crate::http::filters::filter::{Out, Step, Way};
 use crate::telemetry::dynamic::TypedValue;
@@ -19,73 +19,67 @@ use crate::wire::grpc;
 
 impl ExtProc {
     /// A message has come to who waits for one about this direction.
-    pub(super) fn heard(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        octets: &Bytes,
-        body: &mut Out<'_>,
-    ) -> Step {
+    pub(super) fn heard(&self, side: &mut Side<'_, '_, '_>, octets: &Bytes, body: &mut Out<'_>) -> Step {
         let said = match message::decode(octets) {
             Ok(said) => said,
             Err(rejection) => {
                 let why = format!("what it says cannot be read: {rejection}");
-                return self.broken(turn, session, way, Fault::Grpc(grpc::INTERNAL, ""), &why, body);
+                return self.broken(side, Fault::Grpc(grpc::INTERNAL, ""), &why, body);
             }
         };
         if let Some(timeout) = said.timeout {
             // Who says nothing else does not hold up what its time is over for.
-            let over = session.part(way).until.is_none_or(|until| until <= Instant::now());
-            return if over { self.late(turn, session, way, body) } else { self.takes_time(session, way, timeout) };
+            let over = side.part().until.is_none_or(|until| until <= Instant::now());
+            return if over { self.late(side, body) } else { self.takes_time(side.session, side.way, timeout) };
         }
-        if let Some(of) = said.answer.as_ref().and_then(of).filter(|of| *of != way) {
+        if let Some(of) = said.answer.as_ref().and_then(of).filter(|of| *of != side.way) {
             // Asked about the other direction, too: that is for who waits for it there.
-            let expected = session.part(of).asked != Asked::Nothing;
-            if let (true, Some(talk), Some(until)) = (expected, &session.talk, session.parts[way as usize].until)
+            let expected = side.session.part(of).asked != Asked::Nothing;
+            if let (true, Some(talk), Some(until)) =
+                (expected, &side.session.talk, side.session.parts[side.way as usize].until)
                 && talk.hand_over(of as usize, octets.clone())
             {
-                return wait(talk, way, until);
+                return wait(talk, side.way, until);
             }
         }
-        self.opened.answered(format_args!("ext_proc '{}'", turn.slot.name));
-        if let Err(why) = self.choose_mode(session, way, &said) {
-            return self.spurious(turn, session, way, &why, body);
+        self.opened.answered(format_args!("ext_proc '{}'", side.turn.slot.name));
+        if let Err(why) = self.choose_mode(side.session, side.way, &said) {
+            return self.spurious(side, &why, body);
         }
-        let (asked, in_head) = (session.part(way).asked, session.part(way).in_head);
+        let (asked, in_head) = (side.part().asked, side.part().in_head);
         let answer = match said.answer {
-            Some(answer) if of(&answer).is_none_or(|of| of == way) => answer,
-            Some(_) => return self.spurious(turn, session, way, OTHER, body),
+            Some(answer) if of(&answer).is_none_or(|of| of == side.way) => answer,
+            Some(_) => return self.spurious(side, OTHER, body),
             None => {
                 let fault = Fault::Spurious("unhandled_message");
-                return self.broken(turn, session, way, fault, "it says nothing that is known", body);
+                return self.broken(side, fault, "it says nothing that is known", body);
             }
         };
         let metadata = (said.metadata.as_ref(), said.typed_metadata);
         match (asked, answer) {
             (Asked::Headers, Answer::Headers(_, common)) => {
-                self.remember(turn, metadata);
-                self.headers_answered(turn, session, way, common, body)
+                self.remember(side.turn, metadata);
+                self.headers_answered(side, common, body)
             }
             (Asked::Body, Answer::Body(_, common)) if in_head || common.body != Some(BodyMutation::Streamed) => {
-                self.remember(turn, metadata);
-                self.body_answered(turn, session, way, common, body)
+                self.remember(side.turn, metadata);
+                self.body_answered(side, common, body)
             }
             (Asked::Trailers, Answer::Trailers(_, mutation)) => {
-                self.remember(turn, metadata);
-                self.trailers_answered(turn, session, way, mutation.as_ref(), body)
+                self.remember(side.turn, metadata);
+                self.trailers_answered(side, mutation.as_ref(), body)
             }
             (_, Answer::Immediate(immediate)) if !self.config.disable_immediate_response => {
-                self.remember(turn, metadata);
+                self.remember(side.turn, metadata);
                 self.stats.stream_msgs_received.inc();
-                self.ends(session);
-                self.reply(turn, immediate).into()
+                self.ends(side.session);
+                self.reply(side.turn, immediate).into()
             }
             (_, Answer::Immediate(_)) => {
                 let fault = Fault::Spurious("unhandled_immediate_response_due_to_config_disabled_it");
-                self.broken(turn, session, way, fault, "it answers itself, which it may not", body)
+                self.broken(side, fault, "it answers itself, which it may not", body)
             }
-            _ => self.spurious(turn, session, way, OTHER, body),
+            _ => self.spurious(side, OTHER, body),
         }
     }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use config::Rejection;
 use config::filters::ext_proc::{ExtProc as Config, ExtProcPerRoute, Namespace};
 
-use self::session::Session;
+use self::session::{Session, Side};
 use super::Scope;
 use super::filter::{FilterDeps, Hooks, HttpFilter, Out, Step, Turn, Way};
 use super::wait::Waited;
@@ -110,7 +110,7 @@ impl HttpFilter for ExtProc {
     }
 
     fn request(&self, turn: &mut Turned<'_, '_>) -> Step {
-        with_session(turn, |turn, session| self.head(turn, session, Way::Request))
+        with_session(turn, Way::Request, |side| self.head(side))
     }
 
     fn response(&self, turn: &mut Turned<'_, '_>) -> Step {
@@ -120,22 +120,22 @@ impl HttpFilter for ExtProc {
             session.part(Way::Request).done = true;
             turn.state.0 = Some(session);
         }
-        with_session(turn, |turn, session| self.head(turn, session, Way::Response))
+        with_session(turn, Way::Response, |side| self.head(side))
     }
 
     fn frame(&self, turn: &mut Turned<'_, '_>, way: Way, frame: Frame, out: &mut Out<'_>) -> Step {
-        with_session(turn, |turn, session| self.piece(turn, session, way, frame, out))
+        with_session(turn, way, |side| self.piece(side, frame, out))
     }
 
     fn resumed(&self, turn: &mut Turned<'_, '_>, way: Way, waited: Waited, body: &mut Out<'_>) -> Step {
-        with_session(turn, |turn, session| match waited {
+        with_session(turn, way, |side| match waited {
             // The other direction has ended what there was between both.
-            _ if session.over => self.goes_on(turn, session, way, body),
-            Waited::Collected { complete } => self.collected(turn, session, way, complete, body),
-            Waited::Message(Ok(Some(message))) => self.heard(turn, session, way, &message, body),
-            Waited::Message(Ok(None)) => self.left(turn, session, way, body),
-            Waited::Message(Err(failure)) => self.failed(turn, session, way, &failure, body),
-            Waited::Elapsed => self.late(turn, session, way, body),
+            _ if side.session.over => self.goes_on(side, body),
+            Waited::Collected { complete } => self.collected(side, complete, body),
+            Waited::Message(Ok(Some(message))) => self.heard(side, &message, body),
+            Waited::Message(Ok(None)) => self.left(side, body),
+            Waited::Message(Err(failure)) => self.failed(side, &failure, body),
+            Waited::Elapsed => self.late(side, body),
             _ => Step::Abort(ResponseFlags::NONE, "filter_not_resumable"),
         })
     }
@@ -149,12 +149,9 @@ impl HttpFilter for ExtProc {
 }
 
 /// Does something with what the request remembers.
-fn with_session<'t, 's>(
-    turn: &mut Turned<'t, 's>,
-    act: impl FnOnce(&mut Turned<'t, 's>, &mut Session) -> Step,
-) -> Step {
+fn with_session(turn: &mut Turned<'_, '_>, way: Way, act: impl FnOnce(&mut Side<'_, '_, '_>) -> Step) -> Step {
     let mut session = turn.state.0.take().unwrap_or_else(|| Session::begin(turn));
-    let step = act(turn, &mut session);
+    let step = act(&mut Side { turn, session: &mut session, way });
     turn.state.0 = Some(session);
     step
 }

@@ -8,7 +8,7 @@ use config::services::ext_proc as message;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::session::{Asked, Session};
+use super::session::{Asked, Session, Side};
 use super::{ExtProc, Turned, levels, namespaces};
 use crate::call::wait::{Awaited, Wait};
 use crate::call::{GrpcCall, GrpcStream};
@@ -45,8 +45,9 @@ impl Told<'_> {
 }
 
 /// The bytes of a message.
-pub(super) fn encode(turn: &Turned<'_, '_>, session: &mut Session, way: Way, told: &Told<'_>) -> Vec<u8> {
-    let attributes = attributes(turn, session, way);
+pub(super) fn encode(side: &mut Side<'_, '_, '_>, told: &Told<'_>) -> Vec<u8> {
+    let attributes = attributes(side.turn, side.session, side.way);
+    let (turn, way) = (&*side.turn, side.way);
     let stream = &*turn.stream;
     let of_connection = stream.context.connection.metadata.borrow();
     let mut context = MetadataContext::default();
@@ -59,8 +60,8 @@ pub(super) fn encode(turn: &Turned<'_, '_>, session: &mut Session, way: Way, tol
         Told::Body { octets, end } => message::Part::Body(octets, *end),
         Told::Trailers(trailers) => message::Part::Trailers(plain(turn, trailers).collect()),
     };
-    let first = !std::mem::replace(&mut session.introduced, true);
-    let [request, response] = &session.parts;
+    let first = !std::mem::replace(&mut side.session.introduced, true);
+    let [request, response] = &side.session.parts;
     message::encode(&message::ProcessingRequest {
         of: if way == Way::Request { message::Of::Request } else { message::Of::Response },
         part,
@@ -112,21 +113,14 @@ fn plain<'q>(turn: &'q Turned<'_, '_>, headers: &'q Headers) -> impl Iterator<It
 
 impl ExtProc {
     /// Sends a message, and waits for the answer: so much time as the processor has for each.
-    pub(super) fn send(
-        &self,
-        turn: &mut Turned<'_, '_>,
-        session: &mut Session,
-        way: Way,
-        asked: Asked,
-        message: &[u8],
-    ) -> Step {
-        let talk = session.talk.get_or_insert_with(|| self.open(turn));
+    pub(super) fn send(&self, side: &mut Side<'_, '_, '_>, asked: Asked, message: &[u8]) -> Step {
+        let talk = side.session.talk.get_or_insert_with(|| self.open(side.turn));
         // Why it takes none any more is told to who waits.
         let _ = talk.send(Framed::of(message));
         self.stats.stream_msgs_sent.inc();
         let until = Instant::now() + self.config.message_timeout;
-        let step = wait(talk, way, until);
-        let part = session.part(way);
+        let step = wait(talk, side.way, until);
+        let part = side.session.part(side.way);
         (part.asked, part.until, part.extended) = (asked, Some(until), false);
         step
     }

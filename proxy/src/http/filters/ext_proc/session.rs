@@ -27,6 +27,19 @@ pub(super) struct Session {
     pub parts: [Part; 2],
 }
 
+/// The request or the response of it, and all that may be changed.
+pub(super) struct Side<'a, 't, 's> {
+    pub turn: &'a mut Turned<'t, 's>,
+    pub session: &'a mut Session,
+    pub way: Way,
+}
+
+impl Side<'_, '_, '_> {
+    pub fn part(&mut self) -> &mut Part {
+        self.session.part(self.way)
+    }
+}
+
 /// One direction.
 #[derive(Debug, Default)]
 pub(super) struct Part {
