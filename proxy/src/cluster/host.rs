@@ -19,7 +19,7 @@ use super::endpoints::{Endpoint, Health};
 use super::host_stats::HostShard;
 use super::identity::{Identity, print};
 use super::outlier::Outcome;
-use super::pool::{KeyRef, Pool, Streams, TcpPool};
+use super::pool::{Ahead as _, KeyRef, Pool, Streams, TcpPool};
 use super::{ConnectFailure, ConnectFailureKind, Priority};
 use crate::telemetry::stream_info::{ConnectionInfo, Labels};
 use crate::wire::headers::Name;

@@ -270,16 +270,15 @@ impl WorkerCluster {
         };
         let preconnect = &self.core.shared.config().preconnect;
         // What tells of a client is of no use to the next one.
-        let lent = match !announces && preconnect.per_host.max(preconnect.ahead) > 1.0 {
-            false => self.connected(host, key).await.map(|made| (made, None)),
-            true => {
-                if preconnect.ahead > 1.0 {
-                    self.connect_ahead(key, None);
-                }
-                // Boxed, for all connections would hold its room.
-                let pool = host.state().tcp_pool(&self.core, endpoint, key);
-                Box::pin(async move { pool.lend().await }).await.map(|(made, lent)| (made, Some(lent)))
+        let lent = if announces || preconnect.per_host.max(preconnect.ahead) <= 1.0 {
+            self.connected(host, key).await.map(|made| (made, None))
+        } else {
+            if preconnect.ahead > 1.0 {
+                self.connect_ahead(key, None);
             }
+            // Boxed, for all connections would hold its room.
+            let pool = host.state().tcp_pool(&self.core, endpoint, key);
+            Box::pin(async move { pool.lend().await }).await.map(|(made, lent)| (made, Some(lent)))
         };
         match lent {
             Ok((Made { connected, counted }, lent)) => {

@@ -25,7 +25,7 @@ pub use connection::{Connected, Counted, Facts};
 pub use http1::Http1Stream;
 pub use http2::Http2Stream;
 pub use key::{Key, KeyRef, Speaks};
-pub use preconnect::{MOST_AT_ONCE, Streams};
+pub use preconnect::{Ahead, MOST_AT_ONCE, Streams};
 pub use tcp::{Lent, Made, TcpPool};
 
 use self::http1::Http1Connection;

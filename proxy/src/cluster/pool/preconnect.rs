@@ -32,12 +32,6 @@ impl Streams {
 }
 
 impl Pool {
-    /// What it carries now.
-    pub fn streams(&self) -> Streams {
-        let state = self.state.borrow();
-        self.count(&state)
-    }
-
     fn count(&self, state: &State) -> Streams {
         let (mut active, mut room) = (state.busy, state.idle.len());
         for connection in &state.multiplexed {
@@ -47,29 +41,55 @@ impl Pool {
         room += state.connecting.saturating_mul(self.streams_expected(state));
         Streams { waiting: state.waiting.len(), active, room }
     }
+}
 
-    /// Connections for the requests that its own let expect.
-    pub(super) fn connect_ahead(self: &Rc<Self>) {
-        let ratio = self.core.shared.config().preconnect.per_host;
+/// A pool that makes connections before anybody needs them.
+pub trait Ahead {
+    /// What it carries now.
+    fn streams(&self) -> Streams;
+
+    /// Its host is well, and nobody has retired it: one that is not well is not troubled further.
+    fn is_well(&self) -> bool;
+
+    /// `per_upstream_preconnect_ratio`.
+    fn ratio(&self) -> f64;
+
+    /// Begins one more connection, unless breakers are open.
+    fn begin_one(self: &Rc<Self>) -> bool;
+
+    /// Connections for those that its own let expect.
+    fn connect_ahead(self: &Rc<Self>) {
+        let ratio = self.ratio();
         if ratio > 1.0 {
             self.preconnect(ratio, 0, MOST_AT_ONCE);
         }
     }
 
     /// Makes connections while there are too few for that ratio, `most` of them. Tells whether it made one.
-    pub fn preconnect(self: &Rc<Self>, ratio: f64, more: usize, most: usize) -> bool {
-        let mut made = false;
-        for _ in 0..most {
-            // A host that is not well is not troubled further.
-            let is_well = self.endpoint.borrow().health == Health::Healthy && !self.state.borrow().retired;
-            if !is_well || !self.streams().are_short(ratio, more) {
-                break;
-            }
-            let Some(permit) = self.permit() else { break };
+    fn preconnect(self: &Rc<Self>, ratio: f64, more: usize, most: usize) -> bool {
+        let wants_one = || self.is_well() && self.streams().are_short(ratio, more);
+        (0..most).take_while(|_| wants_one() && self.begin_one()).count() > 0
+    }
+}
+
+impl Ahead for Pool {
+    fn streams(&self) -> Streams {
+        self.count(&self.state.borrow())
+    }
+
+    fn is_well(&self) -> bool {
+        self.endpoint.borrow().health == Health::Healthy && !self.state.borrow().retired
+    }
+
+    fn ratio(&self) -> f64 {
+        self.core.shared.config().preconnect.per_host
+    }
+
+    fn begin_one(self: &Rc<Self>) -> bool {
+        self.permit().is_some_and(|permit| {
             self.connect(permit);
-            made = true;
-        }
-        made
+            true
+        })
     }
 }
 

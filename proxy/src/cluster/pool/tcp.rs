@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Connected, Counted, Key, MOST_AT_ONCE, Pending, Streams};
+use super::{Ahead, Connected, Counted, Key, Pending, Streams};
 use crate::cluster::circuit_breaker::Permit;
 use crate::cluster::connect::connect;
 use crate::cluster::core::Core;
@@ -111,28 +111,6 @@ impl TcpPool {
         answer.unwrap_or_else(|_| Err(ConnectFailure::new(ConnectFailureKind::Local)))
     }
 
-    /// What it carries now.
-    pub fn streams(&self) -> Streams {
-        let state = self.state.borrow();
-        Streams { waiting: state.wanted(), active: state.active, room: state.ready.len() + state.connecting }
-    }
-
-    /// Makes connections while there are too few for that ratio, `most` of them. Tells whether it made one.
-    pub fn preconnect(self: &Rc<Self>, ratio: f64, more: usize, most: usize) -> bool {
-        let mut made = false;
-        for _ in 0..most {
-            // A host that is not well is not troubled further.
-            let is_well = self.endpoint.borrow().health == Health::Healthy && !self.state.borrow().retired;
-            if !is_well || !self.streams().are_short(ratio, more) {
-                break;
-            }
-            let Some(permit) = self.permit() else { break };
-            self.connect(permit);
-            made = true;
-        }
-        made
-    }
-
     /// Closes those that nobody has, and keeps none from now on.
     pub fn retire(&self) {
         self.state.borrow_mut().retired = true;
@@ -170,14 +148,6 @@ impl TcpPool {
     pub fn is_unused(&self) -> bool {
         let state = self.state.borrow();
         state.ready.is_empty() && state.connecting == 0 && state.active == 0 && state.waiting.is_empty()
-    }
-
-    /// Connections for the clients that its own let expect.
-    fn connect_ahead(self: &Rc<Self>) {
-        let ratio = self.core.shared.config().preconnect.per_host;
-        if ratio > 1.0 {
-            self.preconnect(ratio, 0, MOST_AT_ONCE);
-        }
     }
 
     fn lent(self: &Rc<Self>) -> Lent {
@@ -256,6 +226,28 @@ impl TcpPool {
         for one in waiting {
             drop(one.send(Err(failure.clone())));
         }
+    }
+}
+
+impl Ahead for TcpPool {
+    fn streams(&self) -> Streams {
+        let state = self.state.borrow();
+        Streams { waiting: state.wanted(), active: state.active, room: state.ready.len() + state.connecting }
+    }
+
+    fn is_well(&self) -> bool {
+        self.endpoint.borrow().health == Health::Healthy && !self.state.borrow().retired
+    }
+
+    fn ratio(&self) -> f64 {
+        self.core.shared.config().preconnect.per_host
+    }
+
+    fn begin_one(self: &Rc<Self>) -> bool {
+        self.permit().is_some_and(|permit| {
+            self.connect(permit);
+            true
+        })
     }
 }
 

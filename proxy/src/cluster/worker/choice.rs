@@ -10,7 +10,7 @@ use config::cluster::Discovery;
 use super::WorkerCluster;
 use crate::cluster::endpoints::{EndpointSet, Health};
 use crate::cluster::host::{Host, HostState};
-use crate::cluster::pool::{KeyRef, MOST_AT_ONCE, Speaks, Streams};
+use crate::cluster::pool::{Ahead as _, KeyRef, MOST_AT_ONCE, Speaks, Streams};
 use crate::cluster::{Destination, OverrideHost, Pick, PickFailure};
 use crate::telemetry::stream_info::ConnectionInfo;
 
