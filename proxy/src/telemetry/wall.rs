@@ -16,16 +16,24 @@ thread_local! {
 }
 
 /// What the wall clock showed at a moment that has been.
+#[inline]
 pub fn at(moment: Instant) -> SystemTime {
-    let Some((instant, wall)) = ANCHOR.get() else { return anew(moment) };
-    match moment.checked_duration_since(instant) {
-        Some(since) if since < BELIEVED => wall + since,
-        Some(_) => anew(moment),
-        None => before(moment, instant, wall),
+    let since = ANCHOR.get().and_then(|(instant, wall)| Some((moment.checked_duration_since(instant)?, wall)));
+    match since {
+        Some((since, wall)) if since < BELIEVED => wall + since,
+        _ => elsewhere(moment),
     }
 }
 
+/// Before the anchor, or so long behind it that another one is needed.
 #[cold]
+fn elsewhere(moment: Instant) -> SystemTime {
+    match ANCHOR.get() {
+        Some((instant, wall)) if moment < instant => before(moment, instant, wall),
+        _ => anew(moment),
+    }
+}
+
 fn anew(moment: Instant) -> SystemTime {
     let (now, wall) = (Instant::now(), SystemTime::now());
     ANCHOR.set(Some((now, wall)));

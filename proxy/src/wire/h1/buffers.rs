@@ -67,10 +67,18 @@ impl ReadBuffer {
 
     /// Gives the memory back when nothing waits in it, or so little that it is copied: who waits may wait long.
     pub(in crate::wire) fn release(&mut self) {
-        let capacity = self.bytes.capacity();
-        if self.bytes.is_empty() && capacity > 0 {
-            give_back(std::mem::take(&mut self.bytes));
-        } else if self.bytes.len() <= LITTLE && capacity > 2 * LITTLE {
+        if self.bytes.is_empty() {
+            if self.bytes.capacity() > 0 {
+                give_back(std::mem::take(&mut self.bytes));
+            }
+        } else if self.bytes.len() <= LITTLE {
+            self.keep_little();
+        }
+    }
+
+    #[cold]
+    fn keep_little(&mut self) {
+        if self.bytes.capacity() > 2 * LITTLE {
             let little = BytesMut::from(&self.bytes[..]);
             give_back(std::mem::replace(&mut self.bytes, little));
         }
