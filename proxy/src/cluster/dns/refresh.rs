@@ -42,20 +42,22 @@ pub async fn refresh(cluster: Arc<Cluster>, resolver: Arc<Resolver>, known: Rc<K
     let counts = Counts::of(cluster.scope());
     // Where one name is the whole cluster, an answer without an address takes nothing away from it.
     let keeps = matches!(cluster.config().discovery, Discovery::LogicalDns(..));
-    let look_up = |name, wait, failures| look_up(Arc::clone(&resolver), settings, keeps, name, wait, failures, counts);
+    let look_up = |name, wait, failures| look_up(&resolver, settings, name, wait, failures, counts);
     let mut look_ups = FuturesUnordered::new();
     for name in names(assignment) {
         look_ups.push(look_up(name, Duration::ZERO, 0));
     }
-    while let Some(Looked { name, result, failures }) = look_ups.next().await {
+    while let Some(Looked { name, mut result, failures: before }) = look_ups.next().await {
+        if keeps && result.as_ref().is_ok_and(|answer| answer.addresses.is_empty()) {
+            result = Err(LookupFailure("the name has no address".to_owned()));
+        }
+        let failures = if result.is_err() { before.saturating_add(1) } else { 0 };
         let wait = next_delay(settings, &result, failures);
-        let mut failed = failures;
         known.ended.set(true);
         match result {
             Ok(answer) => {
                 counts.success.inc();
-                failed = 0;
-                if failures > 0 {
+                if before > 0 {
                     tracing::info!(cluster = %cluster.config().name, %name, "DNS answers again");
                 }
                 let mut answers = known.answers.borrow_mut();
@@ -67,17 +69,18 @@ pub async fn refresh(cluster: Arc<Cluster>, resolver: Arc<Resolver>, known: Rc<K
                     counts.no_rebuild.inc();
                 }
             }
-            Err(failure) if failures == 1 => {
+            Err(failure) => {
                 counts.failure.inc();
-                tracing::warn!(
-                    cluster = %cluster.config().name, %name, %failure,
-                    "DNS does not answer; the cluster serves what it knew before and asks again"
-                );
-                known.news.notify_one();
+                if failures == 1 {
+                    tracing::warn!(
+                        cluster = %cluster.config().name, %name, %failure,
+                        "DNS does not answer; the cluster serves what it knew before and asks again"
+                    );
+                    known.news.notify_one();
+                }
             }
-            Err(_) => counts.failure.inc(),
         }
-        look_ups.push(look_up(name, wait, failed));
+        look_ups.push(look_up(name, wait, failures));
     }
 }
 
@@ -85,27 +88,23 @@ pub async fn refresh(cluster: Arc<Cluster>, resolver: Arc<Resolver>, known: Rc<K
 struct Looked {
     name: Arc<str>,
     result: Result<Answer, LookupFailure>,
-    /// Failures in a row, this one included; with a good answer, those before it.
+    /// Failures in a row before it.
     failures: u32,
 }
 
 fn look_up<'a>(
-    resolver: Arc<Resolver>,
+    resolver: &Arc<Resolver>,
     settings: &'a DnsSettings,
-    keeps: bool,
     name: Arc<str>,
     wait: Duration,
     failures: u32,
     counts: Counts,
 ) -> Pin<Box<dyn Future<Output = Looked> + 'a>> {
+    let resolver = Arc::clone(resolver);
     Box::pin(async move {
         sleep(wait).await;
         counts.attempt.inc();
-        let mut result = resolver.lookup(&name, settings.family, &settings.resolver).await;
-        if keeps && result.as_ref().is_ok_and(|answer| answer.addresses.is_empty()) {
-            result = Err(LookupFailure("the name has no address".to_owned()));
-        }
-        let failures = if result.is_err() { failures.saturating_add(1) } else { failures };
+        let result = resolver.lookup(&name, settings.family, &settings.resolver).await;
         Looked { name, result, failures }
     })
 }
