@@ -84,11 +84,10 @@ pub(crate) fn share(at: &At<'_>, value: &Option<types::v3::Percent>) -> Result<f
 
 /// A header's name for matching or logging, lower case; a leading `:` is allowed.
 pub(crate) fn header_name(at: &At<'_>, name: &str) -> Result<Arc<str>, Rejection> {
-    let token = name.strip_prefix(':').unwrap_or(name);
-    if token.is_empty() {
+    if matches!(name, "" | ":") {
         return Err(at.reject("must name a header"));
     }
-    if !token.bytes().all(is_token) {
+    if !is_header_name(name) {
         return Err(at.reject(format!("{name:?} is not a header name; use letters, digits and !#$%&'*+-.^_`|~")));
     }
     Ok(Arc::from(name.to_ascii_lowercase()))
@@ -165,7 +164,13 @@ pub(crate) fn http_status(at: &At<'_>, value: &Option<types::v3::HttpStatus>) ->
     }
 }
 
+/// The name of a header, or of a pseudo header.
+pub(crate) fn is_header_name(name: &str) -> bool {
+    let token = name.strip_prefix(':').unwrap_or(name);
+    !token.is_empty() && token.bytes().all(is_token)
+}
+
 /// Whether it may stand in a header's name.
-pub(crate) fn is_token(byte: u8) -> bool {
+fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -57,9 +57,7 @@ impl Bootstrap {
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
-}
 
-impl Bootstrap {
     /// Clusters that are not there, of the static listeners that could not be read, which are all but those of these names.
     pub fn leads_nowhere(&self, read: &HashSet<Arc<str>>, known: &dyn Fn(&str) -> bool) -> Vec<BootstrapError> {
         let unread = self.static_listeners.iter().filter(|one| !read.contains(&one.name));

@@ -134,33 +134,35 @@ fn socket_match(metadata: &Option<core::Metadata>) -> Criteria {
 
 /// The proxy that metadata names.
 fn http_proxy(at: &At<'_>, metadata: &Option<core::Metadata>) -> Result<Option<SocketAddr>, Rejection> {
-    const KEY: &str = "envoy.http11_proxy_transport_socket.proxy_address";
-    let Some(any) = metadata.as_ref().and_then(|metadata| metadata.typed_filter_metadata.get(KEY)) else {
-        return Ok(None);
-    };
-    let at = at.field("metadata");
-    let at = at.field("typed_filter_metadata");
-    let at = at.key(KEY);
-    if extension::message_name(&any.type_url) != "envoy.config.core.v3.Address" {
-        return Err(at.reject(format!("is a {:?}; give an envoy.config.core.v3.Address", any.type_url)));
-    }
-    address::decode::ip_and_port(&at, &proto::message(&any.value, &at)?).map(Some)
+    let key = "envoy.http11_proxy_transport_socket.proxy_address";
+    typed(at, metadata, key, "envoy.config.core.v3.Address", |at, address| address::decode::ip_and_port(at, &address))
 }
 
 /// The entries of a PROXY protocol header that metadata names.
 fn tlvs(at: &At<'_>, metadata: &Option<core::Metadata>) -> Result<Arc<[u8]>, Rejection> {
-    const KEY: &str = "envoy.transport_sockets.proxy_protocol";
-    let Some(any) = metadata.as_ref().and_then(|metadata| metadata.typed_filter_metadata.get(KEY)) else {
-        return Ok(Arc::default());
+    let key = "envoy.transport_sockets.proxy_protocol";
+    let read = |at: &At<'_>, config: core::PerHostConfig| tlvs::fixed(&at.field("added_tlvs"), &config.added_tlvs);
+    Ok(typed(at, metadata, key, "envoy.config.core.v3.PerHostConfig", read)?.unwrap_or_default())
+}
+
+/// What typed metadata has below a key, which is a message of this name.
+fn typed<M: prost::Message + Default, T>(
+    at: &At<'_>,
+    metadata: &Option<core::Metadata>,
+    key: &str,
+    name: &str,
+    read: impl FnOnce(&At<'_>, M) -> Result<T, Rejection>,
+) -> Result<Option<T>, Rejection> {
+    let Some(any) = metadata.as_ref().and_then(|metadata| metadata.typed_filter_metadata.get(key)) else {
+        return Ok(None);
     };
     let at = at.field("metadata");
     let at = at.field("typed_filter_metadata");
-    let at = at.key(KEY);
-    if extension::message_name(&any.type_url) != "envoy.config.core.v3.PerHostConfig" {
-        return Err(at.reject(format!("is a {:?}; give an envoy.config.core.v3.PerHostConfig", any.type_url)));
+    let at = at.key(key);
+    if extension::message_name(&any.type_url) != name {
+        return Err(at.reject(format!("is a {:?}; give an {name}", any.type_url)));
     }
-    let config: core::PerHostConfig = proto::message(&any.value, &at)?;
-    tlvs::fixed(&at.field("added_tlvs"), &config.added_tlvs)
+    read(&at, proto::message(&any.value, &at)?).map(Some)
 }
 
 /// What a locality's metadata says of its endpoints.

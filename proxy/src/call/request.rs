@@ -123,8 +123,7 @@ impl GrpcCall {
 
     /// A header of this call, in place of one of its name.
     pub fn set(&mut self, name: Name, value: Bytes) {
-        let binary = name.as_bytes().ends_with(b"-bin");
-        let value = if binary { Bytes::from(STANDARD.encode(&value)) } else { value };
+        let value = carried(&name, value);
         self.head.headers.set_said(name, value);
     }
 
@@ -198,18 +197,24 @@ fn computed(format: &Format, render: Render<'_>) -> Bytes {
     Bytes::from(text)
 }
 
+fn is_binary(name: &Name) -> bool {
+    name.as_bytes().ends_with(b"-bin")
+}
+
 /// Metadata whose name ends in `-bin` travel in base64.
+fn carried(name: &Name, value: Bytes) -> Bytes {
+    if is_binary(name) { Bytes::from(STANDARD.encode(&value)) } else { value }
+}
+
 fn encode_binary(headers: &mut Headers) {
-    if !headers.iter().any(|header| header.name.as_bytes().ends_with(b"-bin")) {
+    if !headers.iter().any(|header| is_binary(&header.name)) {
         return;
     }
     let mut encoded = Headers::with_capacity(headers.len());
     encoded.doubt_unless(!headers.is_doubted());
     for header in headers.iter() {
         let mut header = header.clone();
-        if header.name.as_bytes().ends_with(b"-bin") {
-            header.value = Bytes::from(STANDARD.encode(&header.value));
-        }
+        header.value = carried(&header.name, header.value);
         encoded.push(header);
     }
     *headers = encoded;

@@ -184,9 +184,8 @@ pub(super) async fn dress(
             Transport::ProxyProtocol { version, added, passes, inner } => {
                 let client = key.tlvs.as_deref().unwrap_or_default();
                 let tlvs = proxy_protocol::told(goal.tlvs, added, client, passes);
-                let tlvs = tlvs.ok_or_else(|| {
-                    ConnectFailure::because(ConnectFailureKind::Local, "TLVs do not fit a header of the PROXY protocol")
-                })?;
+                let tlvs =
+                    tlvs.ok_or_else(|| ConnectFailure::because(ConnectFailureKind::Local, proxy_protocol::TOO_LONG))?;
                 announce(&mut stream, *version, key.proxied, &tlvs).await?;
                 transport = inner;
             }

@@ -57,6 +57,7 @@ pub use named::NamedCounters;
 pub use outlier::Outcome;
 pub use pick::{OverrideHost, Pick, PickFailure, by_weight};
 pub use pool::{Connected, Key, Speaks};
+pub use proxy_protocol::TOO_LONG as TLVS_TOO_LONG;
 pub use shared::{Cluster, stats_prefix};
 pub use stats::{Beside, ClusterStats, Codes};
 pub use worker::{RetryPermit, WorkerCluster};

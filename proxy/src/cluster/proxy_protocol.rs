@@ -5,6 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use config::tlvs::{self, Passed};
 
+/// Why a connection is not made whose entries are too long: it must not be taken for one that says less.
+pub const TOO_LONG: &str = "TLVs do not fit a header of the PROXY protocol";
+
 /// The header. `proxied` is the source and destination of the proxied connection; without it the header says that there is none. `added` follows
 /// the addresses in version 2.
 pub fn header(version: u8, proxied: Option<(SocketAddr, SocketAddr)>, added: &[u8]) -> Vec<u8> {

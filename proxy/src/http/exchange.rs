@@ -58,27 +58,23 @@ pub(super) async fn exchange(context: &Context, downstream: &mut dyn Downstream,
 
 /// Answers what never became a request.
 pub(super) async fn refused(context: &Context, downstream: &mut dyn Downstream, protocol: Protocol, reply: LocalReply) {
-    let request = RequestHead { protocol, ..RequestHead::unread() };
-    Box::pin(serve(context, downstream, request, None, Some(Box::new(reply)))).await;
+    Box::pin(serve(context, downstream, RequestHead::unread(protocol), None, Some(Box::new(reply)))).await;
 }
 
 /// What never became a request, and is not answered: it is counted and logged.
 pub(super) fn abandoned(context: &Context, protocol: Protocol, error: &StreamError) {
-    let request = RequestHead { protocol, ..RequestHead::unread() };
-    headless(context, request, |exchange| exchange.client_gone(error));
+    headless(context, protocol, |exchange| exchange.client_gone(error));
 }
 
 /// What never became a request, for we end its connection: likewise.
 pub(super) fn cut_off(context: &Context, protocol: Protocol) {
     context.ended.set((false, true));
-    let request = RequestHead { protocol, ..RequestHead::unread() };
-    headless(context, request, |exchange| exchange.stream.context.manager.stats.downstream_rq_rx_reset.inc());
+    headless(context, protocol, |exchange| exchange.stream.context.manager.stats.downstream_rq_rx_reset.inc());
 }
 
 /// What HTTP/2's codec has refused: nobody has seen it, but it is counted and logged.
 pub(super) fn unseen(context: &Context, Unseen { detail, unwanted }: Unseen) {
-    let request = RequestHead { protocol: Protocol::Http2, ..RequestHead::unread() };
-    headless(context, request, |exchange| {
+    headless(context, Protocol::Http2, |exchange| {
         if unwanted {
             context.manager.stats.downstream_rq_rx_reset.inc();
             exchange.stream.info.flags.set(ResponseFlags::DOWNSTREAM_REMOTE_RESET);
@@ -89,9 +85,9 @@ pub(super) fn unseen(context: &Context, Unseen { detail, unwanted }: Unseen) {
     });
 }
 
-fn headless(context: &Context, request: RequestHead, tell: impl FnOnce(&mut Exchange<'_>)) {
+fn headless(context: &Context, protocol: Protocol, tell: impl FnOnce(&mut Exchange<'_>)) {
     let (chain, pinned) = (context.chain(), Pinned::default());
-    let mut exchange = Exchange::begin(context, (&chain, &pinned), request);
+    let mut exchange = Exchange::begin(context, (&chain, &pinned), RequestHead::unread(protocol));
     exchange.stream.headless = true;
     tell(&mut exchange);
     exchange.end();

@@ -226,6 +226,11 @@ impl Target {
         self.0.count(error);
     }
 
+    /// Counts an answer of it by its status.
+    pub fn count_response(&self, status: u16) {
+        self.0.count_response(status);
+    }
+
     /// Tells outlier detection what has become of a request of it.
     pub fn put(&self, outcome: Outcome) {
         self.0.put(outcome);

@@ -59,14 +59,13 @@ impl AdminLog {
         let mut info = StreamInfo::begin(connection.clone(), Some(protocol));
         info.request_complete = Some(info.start);
         let mut request = RequestHead {
-            protocol,
             method: method(&head.method),
             path: Bytes::copy_from_slice(head.uri.path_and_query().map_or("/", |path| path.as_str()).as_bytes()),
             authority: head.headers.get("host").map(octets).unwrap_or_default(),
             scheme: Bytes::from_static(b"http"),
             headers: headers(&head.headers, Some("host")),
             body: BodyLength::Empty,
-            ..RequestHead::unread()
+            ..RequestHead::unread(protocol)
         };
         self.forwarded(connection.remote.ip(), &mut request.headers);
         Asked { log: self.clone(), info, request, response: None, is_whole: false }

@@ -12,11 +12,10 @@ use config::tcp_proxy::WeightedTcpCluster;
 use tokio::time::{Instant, sleep};
 
 use super::proxy::{TcpProxy, before};
-use super::tlvs;
 use super::tunnel::{Opener, Tunnel, Unopened, has_no_value};
 use crate::cluster::{
-    Asks, ConnectFailure, Destination, Host, HttpWant, NameCache, Pick, PickFailure, Priority, TcpLease, TcpWant,
-    WorkerCluster, by_weight,
+    Asks, ConnectFailure, Destination, Host, HttpWant, NameCache, Pick, PickFailure, Priority, TLVS_TOO_LONG, TcpLease,
+    TcpWant, WorkerCluster, by_weight,
 };
 use crate::failure::ResponseFlags;
 use crate::telemetry::stream_info::{ConnectionInfo, StreamInfo, UpstreamConnection};
@@ -161,7 +160,7 @@ pub(super) async fn connect(
     }
     let Ok(tlvs) = proxy.tlvs.of(info) else {
         info.flags.set(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
-        info.upstream_transport_failure = Some(tlvs::TOO_LONG.into());
+        info.upstream_transport_failure = Some(TLVS_TOO_LONG.into());
         return None;
     };
     while info.attempts < proxy.config.max_connect_attempts.max(1) {

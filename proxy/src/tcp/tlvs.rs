@@ -10,9 +10,6 @@ use crate::logs::Line;
 use crate::telemetry::access_log::LogEntry;
 use crate::telemetry::stream_info::StreamInfo;
 
-/// Why a connection is not made whose entries are too long: it must not be taken for one that says less.
-pub(super) const TOO_LONG: &str = "TLVs do not fit a header of the PROXY protocol";
-
 /// They, ready.
 #[derive(Debug)]
 pub(super) struct Tlvs {

@@ -94,7 +94,7 @@ impl Opener {
             path: post.cloned().unwrap_or_default(),
             authority: host,
             scheme: Bytes::from_static(post.map_or("", |_| scheme).as_bytes()),
-            ..RequestHead::unread()
+            ..RequestHead::unread(Protocol::Http11)
         };
         let values = self.changes.request_values(|format, out| format::write(format, &LogEntry::of(info), out));
         self.changes.apply_to_request(&mut head.headers, values);

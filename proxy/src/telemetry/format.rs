@@ -81,7 +81,7 @@ fn is_of_attempts(part: &Part) -> bool {
     matches!(part, Part::Operator { operator: Operator::Attempted(_), .. })
 }
 
-/// The same of an expression.
+/// As [`wants_times`], of an expression.
 pub fn expression_wants_times(expression: &Expr) -> bool {
     expression.asks(&|attribute| matches!(attribute, Attribute::BackendLatency | Attribute::UpstreamPoolReady))
 }

@@ -108,9 +108,9 @@ pub struct RequestHead {
 
 impl RequestHead {
     /// In place of the head of HTTP/1 that could not be read: nothing is known of it, and its body has no end.
-    pub fn unread() -> RequestHead {
+    pub fn unread(protocol: Protocol) -> RequestHead {
         RequestHead {
-            protocol: Protocol::Http11,
+            protocol,
             method: Method::Get,
             path: Bytes::new(),
             authority: Bytes::new(),

@@ -11,7 +11,7 @@ use super::{
 };
 
 use crate::cel;
-use crate::field_rules::is_token;
+use crate::field_rules::is_header_name;
 use crate::proto::core::v3::CelExpressionConfig;
 
 type Parsed = Result<Operator, String>;
@@ -76,15 +76,10 @@ fn header_names(text: &str) -> Result<(Arc<str>, Option<Arc<str>>), String> {
     if names.next().is_some() {
         return Err(format!("More than 1 alternative header specified in token: {text}"));
     }
-    if [Some(&main), alternative.as_ref()].into_iter().flatten().any(|name| !is_header_name(name)) {
+    if [Some(&main), alternative.as_ref()].into_iter().flatten().any(|name| !name.is_empty() && !is_header_name(name)) {
         return Err("Invalid header configuration. Format string contains invalid characters.".to_owned());
     }
     Ok((main, alternative.filter(|name| !name.is_empty())))
-}
-
-/// A header's name, or that of a pseudo header; one that is left out is none of either.
-fn is_header_name(name: &str) -> bool {
-    name.is_empty() || (name.strip_prefix(':').unwrap_or(name).bytes().all(is_token) && name != ":")
 }
 
 fn time(name: &str, arguments: &Arguments<'_>) -> Option<Parsed> {

@@ -120,7 +120,7 @@ impl Ends<'_> {
             }
             target.count(grpc::is_host_error(grpc::status(&head.headers)));
         } else if !ignored && (status < 500 || !self.uncounted) {
-            target.count((500..600).contains(&status));
+            target.count_response(status);
         }
         None
     }

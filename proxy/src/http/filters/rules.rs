@@ -49,7 +49,7 @@ pub(super) fn is_routing(name: &str) -> bool {
 
 /// Sets one header or pseudo header of the request.
 pub(super) fn set(request: &mut RequestHead, name: &str, value: Bytes) -> bool {
-    if !name.starts_with(':') && name != "host" {
+    if !is_routing(name) {
         request.headers.set_said(Name::new(name), value);
         return true;
     }

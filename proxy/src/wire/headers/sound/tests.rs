@@ -1,10 +1,11 @@
 //! Tests of `sound`: what is a header, and who finds out.
 
 use super::*;
+use crate::wire::message::Protocol;
 
 fn request(headers: Headers) -> RequestHead {
     let [path, authority, scheme] = ["/", "app", "http"].map(Bytes::from);
-    RequestHead { path, authority, scheme, headers, ..RequestHead::unread() }
+    RequestHead { path, authority, scheme, headers, ..RequestHead::unread(Protocol::Http11) }
 }
 
 #[test]
