@@ -94,11 +94,6 @@ impl Pool {
         })
     }
 
-    /// What its connections have in common.
-    pub fn key(&self) -> &Key {
-        &self.key
-    }
-
     /// Takes over what an assignment changed about the endpoint, for connections to come. Those that were told something else, or go by way of
     /// another proxy, are to go.
     pub fn renew(self: &Rc<Self>, endpoint: &Arc<Endpoint>) {
@@ -343,11 +338,6 @@ impl Pool {
             }
             self.connect(permit.unwrap_or_else(|| Permit::force(&self.core, self.key.priority, Resource::Connections)));
         }
-    }
-
-    /// Permission for one more connection.
-    fn permit(&self) -> Option<Permit> {
-        Permit::connection(&self.core, self.key.priority, &self.endpoint.borrow().identity)
     }
 
     /// How many requests a connection that is being made will carry at a time.

@@ -2,9 +2,12 @@
 //! if there were more of them by a ratio. Called by the pool and by [`WorkerCluster`](crate::cluster::WorkerCluster).
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::{Pool, State};
-use crate::cluster::endpoints::Health;
+use super::{Key, Pool, State};
+use crate::cluster::circuit_breaker::Permit;
+use crate::cluster::core::Core;
+use crate::cluster::endpoints::{Endpoint, Health};
 
 /// Streams of pools: what is carried, and what there is room for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,21 +48,32 @@ impl Pool {
 
 /// A pool that makes connections before anybody needs them.
 pub trait Ahead {
+    /// What its connections have in common.
+    fn key(&self) -> &Key;
+
+    /// The cluster.
+    fn core(&self) -> &Rc<Core>;
+
+    /// The host, as it is now.
+    fn endpoint(&self) -> Arc<Endpoint>;
+
+    /// The host or the cluster is gone.
+    fn is_retired(&self) -> bool;
+
     /// What it carries now.
     fn streams(&self) -> Streams;
 
-    /// Its host is well, and nobody has retired it: one that is not well is not troubled further.
-    fn is_well(&self) -> bool;
+    /// Begins one more connection.
+    fn begin(self: &Rc<Self>, permit: Permit);
 
-    /// `per_upstream_preconnect_ratio`.
-    fn ratio(&self) -> f64;
-
-    /// Begins one more connection, unless breakers are open.
-    fn begin_one(self: &Rc<Self>) -> bool;
+    /// Permission for one more connection.
+    fn permit(&self) -> Option<Permit> {
+        Permit::connection(self.core(), self.key().priority, &self.endpoint().identity)
+    }
 
     /// Connections for those that its own let expect.
     fn connect_ahead(self: &Rc<Self>) {
-        let ratio = self.ratio();
+        let ratio = self.core().shared.config().preconnect.per_host;
         if ratio > 1.0 {
             self.preconnect(ratio, 0, MOST_AT_ONCE);
         }
@@ -67,29 +81,44 @@ pub trait Ahead {
 
     /// Makes connections while there are too few for that ratio, `most` of them. Tells whether it made one.
     fn preconnect(self: &Rc<Self>, ratio: f64, more: usize, most: usize) -> bool {
-        let wants_one = || self.is_well() && self.streams().are_short(ratio, more);
-        (0..most).take_while(|_| wants_one() && self.begin_one()).count() > 0
+        let mut made = false;
+        for _ in 0..most {
+            // A host that is not well is not troubled further.
+            let is_well = self.endpoint().health == Health::Healthy && !self.is_retired();
+            if !is_well || !self.streams().are_short(ratio, more) {
+                break;
+            }
+            let Some(permit) = self.permit() else { break };
+            self.begin(permit);
+            made = true;
+        }
+        made
     }
 }
 
 impl Ahead for Pool {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn core(&self) -> &Rc<Core> {
+        &self.core
+    }
+
+    fn endpoint(&self) -> Arc<Endpoint> {
+        Arc::clone(&self.endpoint.borrow())
+    }
+
+    fn is_retired(&self) -> bool {
+        self.state.borrow().retired
+    }
+
     fn streams(&self) -> Streams {
         self.count(&self.state.borrow())
     }
 
-    fn is_well(&self) -> bool {
-        self.endpoint.borrow().health == Health::Healthy && !self.state.borrow().retired
-    }
-
-    fn ratio(&self) -> f64 {
-        self.core.shared.config().preconnect.per_host
-    }
-
-    fn begin_one(self: &Rc<Self>) -> bool {
-        self.permit().is_some_and(|permit| {
-            self.connect(permit);
-            true
-        })
+    fn begin(self: &Rc<Self>, permit: Permit) {
+        self.connect(permit);
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Ahead, Connected, Counted, Key, Pending, Streams};
 use crate::cluster::circuit_breaker::Permit;
 use crate::cluster::connect::connect;
 use crate::cluster::core::Core;
-use crate::cluster::endpoints::{Endpoint, Health};
+use crate::cluster::endpoints::Endpoint;
 use crate::cluster::host_stats::HostShard;
 use crate::cluster::{ConnectFailure, ConnectFailureKind};
 
@@ -71,11 +71,6 @@ impl TcpPool {
     /// Nothing in it.
     pub fn new(core: Rc<Core>, endpoint: Arc<Endpoint>, shard: Arc<HostShard>, key: Key) -> Rc<TcpPool> {
         Rc::new(TcpPool { key, core, endpoint: RefCell::new(endpoint), shard, state: RefCell::default() })
-    }
-
-    /// What its connections have in common.
-    pub fn key(&self) -> &Key {
-        &self.key
     }
 
     /// Takes over what an assignment changed about the endpoint. Those that were told something else, or go by way of another proxy, are to go.
@@ -171,11 +166,6 @@ impl TcpPool {
         state.waiting.len() > state.connecting
     }
 
-    /// Permission for one more connection.
-    fn permit(&self) -> Option<Permit> {
-        Permit::connection(&self.core, self.key.priority, &self.endpoint.borrow().identity)
-    }
-
     fn connect(self: &Rc<Self>, permit: Permit) {
         let mut counted = Counted::begin(&self.core, &self.shard, permit);
         let endpoint = Arc::clone(&self.endpoint.borrow());
@@ -230,24 +220,29 @@ impl TcpPool {
 }
 
 impl Ahead for TcpPool {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn core(&self) -> &Rc<Core> {
+        &self.core
+    }
+
+    fn endpoint(&self) -> Arc<Endpoint> {
+        Arc::clone(&self.endpoint.borrow())
+    }
+
+    fn is_retired(&self) -> bool {
+        self.state.borrow().retired
+    }
+
     fn streams(&self) -> Streams {
         let state = self.state.borrow();
         Streams { waiting: state.wanted(), active: state.active, room: state.ready.len() + state.connecting }
     }
 
-    fn is_well(&self) -> bool {
-        self.endpoint.borrow().health == Health::Healthy && !self.state.borrow().retired
-    }
-
-    fn ratio(&self) -> f64 {
-        self.core.shared.config().preconnect.per_host
-    }
-
-    fn begin_one(self: &Rc<Self>) -> bool {
-        self.permit().is_some_and(|permit| {
-            self.connect(permit);
-            true
-        })
+    fn begin(self: &Rc<Self>, permit: Permit) {
+        self.connect(permit);
     }
 }
 
